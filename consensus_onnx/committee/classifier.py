@@ -1,0 +1,203 @@
+"""A member, opened: batches in, probabilities of the common classes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+import numpy as np
+from onnx import ModelProto
+
+from consensus_onnx.arrays import AnyArray, Float32Array, Float64Array, UInt8Array
+from consensus_onnx.committee.answering import choose_output, resolve_output
+from consensus_onnx.committee.batching import with_symbolic_batch
+from consensus_onnx.committee.discovery import Member
+from consensus_onnx.committee.facts import ModelFacts
+from consensus_onnx.committee.loading import load_model
+from consensus_onnx.committee.preprocessing import input_tensor
+from consensus_onnx.committee.reading import resolve_input, resolve_preprocessing
+from consensus_onnx.committee.sheet import make_sheet
+from consensus_onnx.errors import ModelError
+from consensus_onnx.runtime import RuntimeSettings, open_session
+from consensus_onnx.runtime.session import first_line, provider_of
+
+T = TypeVar("T")
+
+_PROBES = 3  # pictures of noise that find out width, kind and batching of an output
+_SAME = 1e-5  # of the largest answer: what a loosened batch may differ by
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """An opened member.
+
+    Attributes
+    ----------
+    member : Member
+        What it was opened from.
+    facts : ModelFacts
+        Its input, preprocessing and output.
+    model : ModelProto
+        The graph that runs, its batch loosened where possible.
+    runtime : RuntimeSettings
+        How it runs.
+    session : onnxruntime.InferenceSession
+        The open session.
+    """
+
+    member: Member
+    facts: ModelFacts
+    model: ModelProto
+    runtime: RuntimeSettings
+    session: Any
+    _derived: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def derived(self, key: str, make: Callable[[], T]) -> T:
+        """Return what was made from this model under `key`, such as a gradient session; made on first use."""
+        if key not in self._derived:
+            self._derived[key] = make()
+        made: T = self._derived[key]
+        return made
+
+    @property
+    def provider(self) -> str:
+        """The provider that really runs the model, 'cpu' or 'cuda'."""
+        return provider_of(self.session)
+
+    @property
+    def batch(self) -> int:
+        """Pictures per forward pass."""
+        return self.facts.input.batch or self.runtime.batch_for(self.provider)
+
+    def input_tensor(self, canvas: UInt8Array) -> Float32Array:
+        """Return what the member reads of one canvas: float32 (C, h, w) or (h, w, C)."""
+        return input_tensor(canvas, self.facts.input, self.facts.preprocessing)
+
+    def new_batch(self, size: int) -> AnyArray:
+        """Return an uninitialised input batch of the member's own layout and dtype."""
+        height, width = self.facts.input.size
+        channels = self.facts.input.channels
+        shape = (channels, height, width) if self.facts.input.layout == "NCHW" else (height, width, channels)
+        return np.empty((size, *shape), self.facts.input.dtype)
+
+    def raw(self, batch: AnyArray) -> Float64Array:
+        """Run the model on a batch of its inputs and return its outputs, whatever they are, float64 (B, L).
+
+        Raises
+        ------
+        ModelError
+            If the run fails.
+        """
+        try:
+            return run_rows(self.session, self.facts.input.name, self.facts.output.name, batch, self.facts.input.batch)
+        except Exception as error:  # the runtime's own classes, MemoryError, ValueError alike
+            raise ModelError(f"{self.member.path}: fails while running: {first_line(error)}") from error
+
+    def answers(self, batch: AnyArray) -> Float64Array:
+        """Run the model on a batch of its inputs and return its outputs, float64 (B, L).
+
+        Raises
+        ------
+        ModelError
+            If the run fails or answers with NaN or infinity.
+        """
+        rows = self.raw(batch)
+        if not np.isfinite(rows).all():
+            raise ModelError(f"{self.member.path}: answers NaN or infinity; the model or its preprocessing is broken")
+        return rows
+
+    def probabilities(self, batch: AnyArray) -> Float64Array:
+        """Return the probabilities of the common classes, float64 (B, L).
+
+        Logits go through a softmax over all of the model's outputs, the ones outside the common label space too.
+        """
+        rows = self.answers(batch)
+        if self.facts.output.kind == "logits":
+            rows = np.exp(rows - rows.max(axis=1, keepdims=True))
+            rows /= rows.sum(axis=1, keepdims=True)
+        start = self.facts.output.class_offset
+        return np.ascontiguousarray(rows[:, start : start + self.facts.output.classes])
+
+    def predict(self, canvas: UInt8Array) -> Float64Array:
+        """Return the probabilities (L,) of the common classes for one canvas."""
+        batch = self.new_batch(1)
+        batch[0] = self.input_tensor(canvas)
+        return self.probabilities(batch)[0]
+
+
+def open_classifier(member: Member, runtime: RuntimeSettings) -> Classifier:
+    """Load a member and find out, from declaration, metadata, file and a probe, everything its use needs.
+
+    Raises
+    ------
+    ModelError
+        If the file is no usable image classifier.
+    """
+    loaded = load_model(member.path)
+    sheet = make_sheet(str(member.path), loaded.proto, member.declaration)
+    reads = resolve_input(sheet, loaded.proto)
+    preprocessing = resolve_preprocessing(sheet, reads.channels)
+    output = choose_output(sheet, loaded.proto)
+    model = loaded.proto
+    try:
+        session = open_session(model, runtime)
+    except ModelError as error:
+        raise sheet.error(str(error)) from error
+    shape = (reads.channels, *reads.size) if reads.layout == "NCHW" else (*reads.size, reads.channels)
+    probes = np.random.default_rng(0).standard_normal((_PROBES, *shape)).astype(reads.dtype)
+    try:
+        rows = run_rows(session, reads.name, output, probes, reads.batch)
+    except Exception as error:  # the runtime's own classes, MemoryError, ValueError alike
+        raise sheet.error(f"fails on a probe picture: {first_line(error)}") from error
+    if reads.batch == 1:
+        loosened = _loosened(model, runtime, reads.name, output, probes, rows)
+        if loosened is None:
+            sheet.notices.append("fixed to one picture per pass and not provably the same with more: run one by one")
+        else:
+            model, session = loosened
+            reads = replace(reads, batch=0)
+    answers = resolve_output(sheet, output, rows, member.classes)
+    facts = ModelFacts(
+        input=reads,
+        preprocessing=preprocessing,
+        output=answers,
+        parameters=sum(int(np.prod(tensor.dims)) for tensor in loaded.proto.graph.initializer),
+        opset=next((entry.version for entry in loaded.proto.opset_import if entry.domain in ("", "ai.onnx")), 0),
+        digest=loaded.digest,
+        sources=dict(sheet.sources),
+        notices=tuple(sheet.notices),
+    )
+    return Classifier(member, facts, model, runtime, session)
+
+
+def run_rows(session: Any, reads: str, output: str, batch: AnyArray, fixed: int) -> Float64Array:
+    """Run a session over a batch, in pieces of `fixed` pictures where that is not 0, and return float64 (B, L)."""
+    pieces = [np.asarray(session.run([output], {reads: piece})[0]) for piece in _pieces(batch, fixed)]
+    rows = np.concatenate(pieces)[: len(batch)]
+    return rows.reshape(len(batch), -1).astype(np.float64)
+
+
+def _pieces(batch: AnyArray, fixed: int) -> Iterator[AnyArray]:
+    """Split a batch into pieces of exactly `fixed` pictures, the last filled up with copies of its last picture."""
+    if fixed == 0:
+        yield batch
+        return
+    for start in range(0, len(batch), fixed):
+        piece = batch[start : start + fixed]
+        missing = fixed - len(piece)
+        yield np.concatenate([piece, np.repeat(piece[-1:], missing, axis=0)]) if missing else piece
+
+
+def _loosened(
+    model: ModelProto, runtime: RuntimeSettings, reads: str, output: str, probes: AnyArray, rows: Float64Array
+) -> tuple[ModelProto, Any] | None:
+    """Return model and session with a symbolic batch, if they answer a batch as the original did one by one."""
+    candidate = with_symbolic_batch(model)
+    try:
+        session = open_session(candidate, runtime)
+        together = run_rows(session, reads, output, probes, 0)
+    except Exception:  # whatever fails, the original still runs one by one
+        return None
+    same = together.shape == rows.shape and np.abs(together - rows).max() <= _SAME * np.abs(rows).max()
+    return (candidate, session) if same else None

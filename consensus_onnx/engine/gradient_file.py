@@ -1,0 +1,67 @@
+"""Writing one model's gradient graph to a file, in a worker process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from consensus_onnx.engine.jobs import GradientJob
+from consensus_onnx.engine.supervisor import Limits, Script, Task, WorkerError, run_tasks
+from consensus_onnx.errors import ModelError, UnsupportedOperatorError
+
+
+@dataclass(frozen=True)
+class GradientFile:
+    """What was written, and how it compares with differences of the model.
+
+    Attributes
+    ----------
+    path : Path
+        The gradient model.
+    output, seed, gradient : str
+        Tensor that is differentiated, input that weighs it, output that holds the gradient.
+    nodes_before, nodes_after : int
+        Of the model and of the gradient model.
+    max_relative_error : float or None
+        Largest disagreement with directional differences, of the largest derivative; None if not checked.
+    resolution : float or None
+        What such differences can decide for this model.
+    """
+
+    path: Path
+    output: str
+    seed: str
+    gradient: str
+    nodes_before: int
+    nodes_after: int
+    max_relative_error: float | None
+    resolution: float | None
+
+
+def write_gradient(job: GradientJob, limits: Limits | None = None) -> GradientFile:
+    """Make a gradient model, write it, and check it if the job says so.
+
+    Raises
+    ------
+    UnsupportedOperatorError
+        If operators on the way have no rule.
+    ModelError
+        If the model cannot be loaded, differentiated or written, or its worker died of it.
+    """
+    answers: list[Mapping[str, Any]] = []
+
+    def script() -> Script:
+        try:
+            opening = yield {}
+            answers.append(opening.header)
+        except WorkerError as failure:
+            answers.append({"error": {"text": f"{job.model}: {failure}", "unsupported": False}})
+
+    run_tasks([Task(job, script())], 1, limits or Limits())
+    header = answers[0]
+    if "error" in header:
+        error = header["error"]
+        raise (UnsupportedOperatorError if error["unsupported"] else ModelError)(error["text"])
+    return GradientFile(job.out, **header)

@@ -1,0 +1,97 @@
+"""Looking at a committee in worker processes, without a run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from consensus_onnx.committee import Committee, Member, ModelFacts
+from consensus_onnx.committee.inspection import Accuracy
+from consensus_onnx.engine.jobs import InspectionJob
+from consensus_onnx.engine.settings import AuditSettings
+from consensus_onnx.engine.supervisor import Limits, Script, Task, WorkerError, run_tasks
+from consensus_onnx.images import Item
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What one member is.
+
+    Attributes
+    ----------
+    member : Member
+        As declared.
+    problem : str
+        Why it cannot be used; empty if it can. Then the rest is there.
+    facts : ModelFacts or None
+        Input, preprocessing, output, with sources and notices.
+    provider : str
+        That runs it.
+    obstacles : tuple of str
+        Operators that stop its gradient, such as 'Celu-12'; empty if it has one.
+    accuracy : Accuracy or None
+        On labelled pictures, if there were any.
+    """
+
+    member: Member
+    problem: str = ""
+    facts: ModelFacts | None = None
+    provider: str = ""
+    obstacles: tuple[str, ...] = ()
+    accuracy: Accuracy | None = None
+
+    @property
+    def advice(self) -> str:
+        """What a person should do about its preprocessing; empty if nothing."""
+        if self.accuracy is None or self.facts is None:
+            return ""
+        return self.accuracy.advice(self.facts.output.classes)
+
+
+def inspect_committee(
+    committee: Committee,
+    items: Sequence[Item],
+    settings: AuditSettings,
+    listen: Callable[[Inspection], None] = lambda inspection: None,
+) -> tuple[Inspection, ...]:
+    """Open every member in a process of its own and say what it is.
+
+    Parameters
+    ----------
+    committee : Committee
+        The members.
+    items : sequence of Item
+        Labelled pictures to measure accuracy on; empty to measure nothing.
+    settings : AuditSettings
+        Canvas, runtime, workers and limits count.
+    listen : callable
+        Is given each inspection as it is made.
+    """
+    found: dict[str, Inspection] = {}
+
+    def script(member: Member) -> Script:
+        try:
+            opening = yield {}
+            header = opening.header
+            if "error" in header:
+                inspection = Inspection(member, problem=header["error"]["text"])
+            else:
+                inspection = Inspection(
+                    member=member,
+                    facts=ModelFacts.from_json(header["facts"]),
+                    provider=header["provider"],
+                    obstacles=tuple(header["obstacles"]),
+                    accuracy=Accuracy(**header["accuracy"]) if "accuracy" in header else None,
+                )
+        except WorkerError as failure:
+            inspection = Inspection(member, problem=f"{failure.status}: {failure}")
+        found[member.name] = inspection
+        listen(inspection)
+
+    tasks = (
+        Task(InspectionJob(member, settings.runtime, tuple(items), settings.canvas), script(member))
+        for member in committee
+    )
+    limits = Limits(settings.engine.opening_seconds, settings.engine.command_seconds)
+    run_tasks(tasks, settings.engine.workers, limits)
+    return tuple(found[member.name] for member in committee)

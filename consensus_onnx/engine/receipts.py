@@ -1,0 +1,79 @@
+"""Receipts: an append-only journal per stage and member, the only truth about what is done.
+
+A line is written after everything it vouches for; a line that was torn by a kill or a full disk fails its checksum
+and is cut off before the next is appended, so an interrupted run that is taken up again leaves the same bytes as an
+unbroken one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_CHECK = 16  # hex digits of sha256 before each line
+
+
+@dataclass(frozen=True)
+class Journal:
+    """One file of receipts, each a JSON object with a `unit` that names what it is for; the last one counts."""
+
+    path: Path
+
+    def read(self) -> dict[str, dict[str, Any]]:
+        """Return the valid receipts by unit, in the order of their first appearance."""
+        return {str(entry["unit"]): entry for entry in self._valid()[0]}
+
+    def append(self, unit: str, content: Mapping[str, Any]) -> None:
+        """Add a receipt, after cutting off a torn line if there is one.
+
+        Raises
+        ------
+        OSError
+            If the line cannot be written whole; what was there before stays valid.
+        """
+        line = _line({"unit": unit, **content})
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("ab") as file:
+            size = file.tell()
+            if size and not _ends_line(self.path):
+                os.truncate(self.path, self._valid()[1])
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _valid(self) -> tuple[list[dict[str, Any]], int]:
+        """Return the intact receipts and how many bytes they take."""
+        entries: list[dict[str, Any]] = []
+        end = 0
+        if self.path.exists():
+            for line in self.path.read_bytes().splitlines(keepends=True):
+                entry = _parse(line)
+                if entry is None:
+                    break
+                entries.append(entry)
+                end += len(line)
+        return entries, end
+
+
+def _line(content: Mapping[str, Any]) -> bytes:
+    text = json.dumps(content, sort_keys=True, allow_nan=False).encode()
+    return hashlib.sha256(text).hexdigest()[:_CHECK].encode() + b" " + text + b"\n"
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    check, _, text = line.removesuffix(b"\n").partition(b" ")
+    if not line.endswith(b"\n") or hashlib.sha256(text).hexdigest()[:_CHECK].encode() != check:
+        return None
+    entry: dict[str, Any] = json.loads(text)
+    return entry
+
+
+def _ends_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"

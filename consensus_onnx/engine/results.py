@@ -1,0 +1,198 @@
+"""Last stage: what people read of a run. Cheap, and done anew after every audit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from consensus_onnx.analysis import mean_interval
+from consensus_onnx.arrays import BoolArray, Float64Array
+from consensus_onnx.committee import Committee
+from consensus_onnx.config import to_mapping
+from consensus_onnx.engine.folder import write_run_file
+from consensus_onnx.engine.images_stage import ImageStage, PreparedImage
+from consensus_onnx.engine.member_state import MemberState
+from consensus_onnx.engine.provenance import software_versions
+from consensus_onnx.engine.records import ImageRecord, MemberRecord, PerImageRow, ScoreRow
+from consensus_onnx.engine.scoring import ExplainerResults, score_explainer, store_results
+from consensus_onnx.engine.settings import AuditSettings
+from consensus_onnx.engine.store import RunStore
+from consensus_onnx.engine.tables import write_table
+from consensus_onnx.explainers import Explainer
+from consensus_onnx.images import Item
+
+
+def write_results(
+    store: RunStore,
+    identity: Mapping[str, Any],
+    committee: Committee,
+    states: Sequence[MemberState],
+    stage: ImageStage,
+    items: Sequence[Item],
+    settings: AuditSettings,
+    explainers: Sequence[Explainer],
+) -> None:
+    """Vote, score and write everything a run folder holds beside its explanations."""
+    score_rows: list[ScoreRow] = []
+    unit_rows: list[PerImageRow] = []
+    used: dict[str, Any] = {}
+    receipts: dict[str, list[dict[int, dict[str, Any]]]] = {}
+    for explainer in explainers:
+        voting = settings.consensus.superpixel if explainer.kind == "superpixel" else settings.consensus.pixel
+        receipts[explainer.name] = [
+            store.explanation_receipts(explainer.name, state.digest) if state.facts is not None else {}
+            for state in states
+        ]
+        result = score_explainer(store, explainer, states, stage.images, receipts[explainer.name], voting, settings)
+        store_results(store, explainer.name, result)
+        used[explainer.name] = {**to_mapping(voting), "sigma_used": result.sigma, "grid_used": result.grid}
+        score_rows += _score_rows(explainer.name, states, result, settings.seed)
+        unit_rows += _unit_rows(explainer.name, states, stage.images, receipts[explainer.name], result)
+    probabilities = _probabilities(store, states, stage.images)
+    write_table(store.folder / "committee.csv", MemberRecord, _member_records(states, stage.images))
+    write_table(store.folder / "images.csv", ImageRecord, _image_records(items, stage, probabilities))
+    write_table(store.folder / "scores.csv", ScoreRow, score_rows)
+    write_table(store.folder / "per_image.csv", PerImageRow, unit_rows)
+    content = {
+        "identity": identity,
+        "committee": {"name": committee.name, "classes": _classes(committee, states)},
+        "explainers": [explainer.name for explainer in explainers],
+        "kinds": {explainer.name: explainer.kind for explainer in explainers},
+        "consensus": used,
+        "settings": to_mapping(settings),
+        "versions": software_versions(),
+    }
+    write_run_file(store.folder, content)
+
+
+def _probabilities(
+    store: RunStore, states: Sequence[MemberState], images: Sequence[PreparedImage]
+) -> dict[int, Float64Array]:
+    """Return the mean probability (L,) of the members for every row, where at least one predicted it."""
+    predicting = [state for state in states if state.predicted]
+    return {
+        image.row: np.mean([store.probabilities(state.digest, image.row) for state in predicting], axis=0)
+        for image in images
+        if predicting
+    }
+
+
+def _member_records(states: Sequence[MemberState], images: Sequence[PreparedImage]) -> list[MemberRecord]:
+    labelled = [image for image in images if image.item.label is not None]
+    records = []
+    for state in states:
+        status, reason = state.outcome()
+        right = [state.predicted[image.row] == image.item.label for image in labelled if state.predicted]
+        facts = state.facts
+        records.append(
+            MemberRecord(
+                name=state.member.name,
+                family=state.member.family,
+                digest="" if facts is None else state.digest,
+                status=status,
+                reason=reason,
+                accuracy_declared=state.member.accuracy,
+                accuracy_measured=float(np.mean(right)) if right else None,
+                preprocessing="" if facts is None else facts.preprocessing_source,
+                input="" if facts is None else facts.input.describe(),
+                output="" if facts is None else facts.output.kind,
+                parameters=0 if facts is None else facts.parameters,
+                provider=state.provider,
+                notices="" if facts is None else " | ".join(facts.notices),
+            )
+        )
+    return records
+
+
+def _image_records(
+    items: Sequence[Item], stage: ImageStage, probabilities: Mapping[int, Float64Array]
+) -> list[ImageRecord]:
+    prepared = {image.item.name: image for image in stage.images}
+    records = []
+    for item in items:
+        image = prepared.get(item.name)
+        mean = probabilities.get(image.row) if image is not None else None
+        records.append(
+            ImageRecord(
+                name=item.name,
+                row=-1 if image is None else image.row,
+                label=item.label,
+                split=item.split or "",
+                mask=image is not None and "mask" in image.array_digests,
+                segments=0 if image is None else next(iter(image.superpixels.values()), 0),
+                committee_prediction=None if mean is None else int(np.argmax(mean)),
+                status="ok" if image is not None else "failed",
+                reason=stage.failures.get(item.name, ""),
+                digest="" if image is None else image.digest,
+            )
+        )
+    return records
+
+
+def _score_rows(name: str, states: Sequence[MemberState], result: ExplainerResults, seed: int) -> list[ScoreRow]:
+    mean, low, high = mean_interval(result.scores, seed=seed)
+    others = _mean_of_finite(result.leave_one_out)
+    precision = _mean_of_finite(result.mask_ap)
+    counts = np.isfinite(result.scores).sum(axis=1)
+    return [
+        ScoreRow(
+            state.member.name,
+            name,
+            float(mean[index]),
+            float(low[index]),
+            float(high[index]),
+            float(others[index]),
+            float(precision[index]),
+            int(counts[index]),
+        )
+        for index, state in enumerate(states)
+    ]
+
+
+def _unit_rows(
+    name: str,
+    states: Sequence[MemberState],
+    images: Sequence[PreparedImage],
+    receipts: Sequence[Mapping[int, Mapping[str, Any]]],
+    result: ExplainerResults,
+) -> list[PerImageRow]:
+    return [
+        PerImageRow(
+            member=state.member.name,
+            explainer=name,
+            image=image.item.name,
+            target=receipt["target"],
+            predicted=receipt["predicted"],
+            probability=receipt["probability"],
+            score=float(result.scores[index, column]),
+            leave_one_out=float(result.leave_one_out[index, column]),
+            mask_ap=float(result.mask_ap[index, column]),
+            split_half=_number(receipt["split_half"]),
+            r2=_number(receipt["r2"]),
+        )
+        for index, state in enumerate(states)
+        for column, image in enumerate(images)
+        if (receipt := receipts[index].get(image.row)) is not None
+    ]
+
+
+def _mean_of_finite(values: Float64Array) -> Float64Array:
+    """Return row means over finite entries, NaN for rows without any."""
+    finite: BoolArray = np.isfinite(values)
+    counts = finite.sum(axis=1)
+    sums = np.where(finite, values, 0.0).sum(axis=1)
+    return np.divide(sums, counts, out=np.full(len(values), np.nan), where=counts > 0)
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def _classes(committee: Committee, states: Sequence[MemberState]) -> int | None:
+    if committee.classes is not None:
+        return committee.classes
+    return next((state.facts.output.classes for state in states if state.facts is not None), None)
+
+

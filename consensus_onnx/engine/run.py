@@ -1,0 +1,213 @@
+"""A finished run, opened: everything in its folder as arrays and records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+
+from consensus_onnx.arrays import AnyArray, BoolArray, Float64Array, UInt8Array
+from consensus_onnx.config import read_yaml
+from consensus_onnx.consensus import to_grid
+from consensus_onnx.engine.folder import RUN_FILE
+from consensus_onnx.engine.records import ImageRecord, MemberRecord, PerImageRow, ScoreRow
+from consensus_onnx.engine.store import RunStore
+from consensus_onnx.engine.tables import read_table
+from consensus_onnx.errors import StoreError
+from consensus_onnx.explainers import Explanation, ExplanationError
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder.
+
+    Attributes
+    ----------
+    path : Path
+        The folder.
+    settings : mapping
+        All of run.yaml: identity, settings, versions, and what was used (`consensus.<explainer>.sigma_used`, ...).
+    members : tuple of MemberRecord
+        M, in the committee's order; failed ones too, with status and reason.
+    images : tuple of ImageRecord
+        I, in the dataset's order, without the failed ones (those are in `failed_images`).
+    failed_images : tuple of ImageRecord
+        What could not be used, with the reason.
+    """
+
+    path: Path
+    settings: Mapping[str, Any]
+    members: tuple[MemberRecord, ...]
+    images: tuple[ImageRecord, ...]
+    failed_images: tuple[ImageRecord, ...]
+
+    @staticmethod
+    def open(path: str | Path) -> Run:
+        """Open the folder of a finished audit.
+
+        Raises
+        ------
+        StoreError
+            If it is none, or its tables are damaged.
+        """
+        folder = Path(path)
+        if not (folder / RUN_FILE).is_file():
+            raise StoreError(f"{folder}: is no run folder (it holds no {RUN_FILE}); give the --out of an audit")
+        settings = read_yaml(folder / RUN_FILE).values
+        if "explainers" not in settings:
+            raise StoreError(f"{folder}: its audit has not finished; run the same command again to go on")
+        images = read_table(folder / "images.csv", ImageRecord)
+        return Run(
+            path=folder,
+            settings=settings,
+            members=read_table(folder / "committee.csv", MemberRecord),
+            images=tuple(image for image in images if image.status == "ok"),
+            failed_images=tuple(image for image in images if image.status != "ok"),
+        )
+
+    @property
+    def name(self) -> str:
+        """The committee's name."""
+        return str(self.settings["committee"]["name"])
+
+    @property
+    def explainers(self) -> tuple[str, ...]:
+        """Names of the explainers."""
+        return tuple(self.settings["explainers"])
+
+    def kind(self, explainer: str) -> str:
+        """Return 'superpixel' or 'pixel'."""
+        return str(self.settings["kinds"][explainer])
+
+    @cached_property
+    def score_rows(self) -> tuple[ScoreRow, ...]:
+        """The rows of scores.csv."""
+        return read_table(self.path / "scores.csv", ScoreRow)
+
+    @cached_property
+    def per_image_rows(self) -> tuple[PerImageRow, ...]:
+        """The rows of per_image.csv."""
+        return read_table(self.path / "per_image.csv", PerImageRow)
+
+    def scores(self, explainer: str) -> Float64Array:
+        """Return similarities to the consensus, float64 (M, I); NaN where a member has no explanation."""
+        return self._result(explainer, "scores")
+
+    def leave_one_out(self, explainer: str) -> Float64Array:
+        """Return similarities to the vote of the other members, float64 (M, I)."""
+        return self._result(explainer, "leave_one_out")
+
+    def mask_ap(self, explainer: str) -> Float64Array:
+        """Return average precisions against object masks, float64 (M, I); NaN without a mask."""
+        return self._result(explainer, "mask_ap")
+
+    def consensus_ap(self, explainer: str) -> Float64Array:
+        """Return the consensus' average precisions against object masks, float64 (I,)."""
+        return self._result(explainer, "consensus_ap")
+
+    def consensus(self, explainer: str, image: int | str) -> AnyArray:
+        """Return the vote of an image: float64 (K,) or float32 (g, g) on the common grid."""
+        column = self.image_index(image)
+        vote = self._result(explainer, "consensus")[column]
+        if self.kind(explainer) == "superpixel":
+            return vote[: int(self.segments(explainer, column).max()) + 1]
+        return vote
+
+    def explanation(self, explainer: str, member: int | str, image: int | str) -> Explanation:
+        """Return what an explainer said; maps come on the common grid on which they were compared.
+
+        Raises
+        ------
+        KeyError
+            If there is no such member, image or explanation.
+        StoreError
+            If the stored bytes are not the ones that were receipted.
+        """
+        record, picture = self.members[self.member_index(member)], self.images[self.image_index(image)]
+        receipt = self._receipts(explainer, record.digest).get(picture.row) if record.digest else None
+        if receipt is None:
+            raise KeyError(f"{record.name} has no {explainer} explanation of {picture.name} ({record.status})")
+        values, error = (
+            self._store.explanation_array(explainer, record.digest, picture.row, name, receipt)
+            for name in ("values", "standard_error")
+        )
+        segments = None
+        if self.kind(explainer) == "superpixel":
+            segments = self.segments(explainer, image)
+        else:
+            side = int(self.settings["consensus"][explainer]["grid_used"])
+            values, error = to_grid(values, (side, side)), to_grid(error, (side, side))
+        nan = float("nan")
+        return Explanation(
+            explainer=explainer,
+            values=values,
+            segments=segments,
+            target=receipt["target"],
+            predicted=receipt["predicted"],
+            probability=receipt["probability"],
+            error=ExplanationError(
+                error,
+                nan if receipt["split_half"] is None else receipt["split_half"],
+                nan if receipt["r2"] is None else receipt["r2"],
+            ),
+            samples=receipt["samples"],
+        )
+
+    def canvas(self, image: int | str) -> UInt8Array:
+        """Return the canvas of an image, uint8 (H, W, 3)."""
+        return self._store.canvas(self.images[self.image_index(image)].row)
+
+    def mask(self, image: int | str) -> BoolArray | None:
+        """Return the object mask on the canvas, bool (H, W), or None."""
+        record = self.images[self.image_index(image)]
+        return self._store.mask(record.row) if record.mask else None
+
+    def segments(self, explainer: str, image: int | str) -> AnyArray:
+        """Return the superpixels an explainer used, int32 (H, W)."""
+        return self._store.segments(explainer, self.images[self.image_index(image)].row)
+
+    def probabilities(self, member: int | str, image: int | str) -> AnyArray:
+        """Return a member's probabilities of the common classes on the clean canvas, float32 (L,)."""
+        record = self.members[self.member_index(member)]
+        return self._store.probabilities(record.digest, self.images[self.image_index(image)].row)
+
+    def member_index(self, member: int | str) -> int:
+        """Return the index of a member given by index or name."""
+        return _index(member, [record.name for record in self.members], "member")
+
+    def image_index(self, image: int | str) -> int:
+        """Return the index of an image given by index or name."""
+        return _index(image, [record.name for record in self.images], "image")
+
+    @cached_property
+    def _store(self) -> RunStore:
+        return RunStore(self.path)
+
+    @cached_property
+    def _cache(self) -> dict[tuple[str, str], Any]:
+        return {}
+
+    def _result(self, explainer: str, name: str) -> AnyArray:
+        if explainer not in self.explainers:
+            raise KeyError(f"no explainer {explainer!r} in {self.path}; there are: {', '.join(self.explainers)}")
+        if (explainer, name) not in self._cache:
+            self._cache[explainer, name] = self._store.result(explainer, name)
+        found: AnyArray = self._cache[explainer, name]
+        return found
+
+    def _receipts(self, explainer: str, digest: str) -> Mapping[int, Mapping[str, Any]]:
+        if (explainer, digest) not in self._cache:
+            self._cache[explainer, digest] = self._store.explanation_receipts(explainer, digest)
+        found: Mapping[int, Mapping[str, Any]] = self._cache[explainer, digest]
+        return found
+
+
+def _index(wanted: int | str, names: list[str], what: str) -> int:
+    if isinstance(wanted, str):
+        if wanted not in names:
+            raise KeyError(f"no {what} named {wanted!r}; there are {len(names)}, the first: {', '.join(names[:3])}")
+        return names.index(wanted)
+    return range(len(names))[wanted]

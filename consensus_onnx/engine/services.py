@@ -1,0 +1,188 @@
+"""What a worker can be told to do: pictures for one job, one member for the other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Protocol, cast
+
+import numpy as np
+import onnx
+
+from consensus_onnx.arrays import AnyArray
+from consensus_onnx.committee import Classifier
+from consensus_onnx.committee.inspection import gradient_obstacles, measure_accuracy
+from consensus_onnx.committee.loading import load_model
+from consensus_onnx.engine.jobs import GradientJob, ImageJob, InspectionJob, Job, MemberJob
+from consensus_onnx.engine.store import RunStore
+from consensus_onnx.engine.wire import Message
+from consensus_onnx.errors import ModelError
+from consensus_onnx.explainers import Explanation
+from consensus_onnx.gradients import check_gradient, gradient_model
+from consensus_onnx.gradients.model import OF_KEY, SEED, WRT_KEY, Of
+from consensus_onnx.gradients.writer import PREFIX
+from consensus_onnx.images import canvas_digest, load_canvas, load_mask, load_picture
+
+
+class Service(Protocol):
+    """Answers commands inside a worker; the first answer is given without one."""
+
+    def opening(self) -> Message:
+        """Get ready, and say what the supervisor should know."""
+        ...
+
+    def handle(self, command: Mapping[str, Any]) -> Message:
+        """Carry out one command."""
+        ...
+
+
+class ImageService:
+    """Makes canvas, mask and superpixels of one picture at a time."""
+
+    def __init__(self, job: ImageJob) -> None:
+        self._job = job
+
+    def opening(self) -> Message:
+        """Nothing to get ready."""
+        return Message({})
+
+    def handle(self, command: Mapping[str, Any]) -> Message:
+        """Decode and cut item `command['item']`."""
+        item = self._job.items[command["item"]]
+        canvas = load_canvas(item.path, self._job.canvas)
+        arrays: dict[str, AnyArray] = {"canvas": canvas}
+        if item.mask is not None:
+            size = load_picture(item.path).shape[:2]
+            arrays["mask"] = load_mask(item.mask, self._job.canvas, size_of_image=size)
+        for name, superpixels in self._job.superpixels.items():
+            arrays[f"segments/{name}"] = superpixels.segment(canvas).astype(np.uint16)
+        return Message({"digest": canvas_digest(canvas)}, arrays)
+
+
+class MemberService:
+    """Predicts and explains with one opened member."""
+
+    def __init__(self, job: MemberJob) -> None:
+        self._job = job
+        self._store = RunStore(job.store)
+        self._explainers = {explainer.name: explainer for explainer in job.explainers}
+        self._classifier: Classifier | None = None
+
+    def opening(self) -> Message:
+        """Open the model and tell its facts."""
+        self._classifier = self._job.member.open(self._job.runtime)
+        return Message({"facts": self._classifier.facts.to_json(), "provider": self._classifier.provider})
+
+    def handle(self, command: Mapping[str, Any]) -> Message:
+        """Carry out `predict` (images) or `explain` (explainer, image, target)."""
+        if self._classifier is None:
+            raise RuntimeError("a command came before the opening")
+        if command["do"] == "predict":
+            rows = [self._classifier.predict(self._store.canvas(index)) for index in command["images"]]
+            return Message({}, {"probabilities": np.stack(rows).astype(np.float32)})
+        explainer = self._explainers[command["explainer"]]
+        index = command["image"]
+        segments = self._store.segments(explainer.name, index) if explainer.kind == "superpixel" else None
+        explanation = explainer.explain(
+            self._classifier, self._store.canvas(index), command["target"], self._job.seed, segments=segments
+        )
+        return explanation_message(explanation)
+
+
+class InspectionService:
+    """Tells what one member is."""
+
+    def __init__(self, job: InspectionJob) -> None:
+        self._job = job
+
+    def opening(self) -> Message:
+        """Open the model and look at it; everything is told at once."""
+        classifier = self._job.member.open(self._job.runtime)
+        header: dict[str, Any] = {
+            "facts": classifier.facts.to_json(),
+            "provider": classifier.provider,
+            "obstacles": gradient_obstacles(classifier),
+        }
+        if self._job.items:
+            canvases = [load_canvas(item.path, self._job.canvas) for item in self._job.items]
+            labels = np.array([item.label for item in self._job.items], np.int64)
+            header["accuracy"] = asdict(measure_accuracy(classifier, canvases, labels))
+        return Message(header)
+
+    def handle(self, command: Mapping[str, Any]) -> Message:
+        """Answer nothing more."""
+        return Message({})
+
+
+class GradientService:
+    """Differentiates one model."""
+
+    def __init__(self, job: GradientJob) -> None:
+        self._job = job
+
+    def opening(self) -> Message:
+        """Make, write and check the gradient model; everything is told at once."""
+        job = self._job
+        model = load_model(job.model).proto
+        named = job.of not in ("output", "logits", "probabilities")
+        gradient = gradient_model(
+            model,
+            output=job.of if named else None,
+            wrt=job.wrt,
+            of="output" if named else cast(Of, job.of),
+            lowering=job.lowering,
+        )
+        properties = {entry.key: entry.value for entry in gradient.metadata_props}
+        try:
+            onnx.save(gradient, job.out)
+        except OSError as error:
+            raise ModelError(f"{job.out}: cannot be written ({error.strerror}); choose another -o") from error
+        header: dict[str, Any] = {
+            "output": properties[OF_KEY],
+            "seed": SEED,
+            "gradient": f"{PREFIX}{properties[WRT_KEY]}",
+            "nodes_before": len(model.graph.node),
+            "nodes_after": len(gradient.graph.node),
+            "max_relative_error": None,
+            "resolution": None,
+        }
+        if job.check:
+            found = check_gradient(model, gradient)
+            header |= {"max_relative_error": found.max_relative_error, "resolution": found.resolution}
+        return Message(header)
+
+    def handle(self, command: Mapping[str, Any]) -> Message:
+        """Answer nothing more."""
+        return Message({})
+
+
+def service_of(job: Job) -> Service:
+    """Return the service that carries out a job."""
+    match job:
+        case ImageJob():
+            return ImageService(job)
+        case MemberJob():
+            return MemberService(job)
+        case InspectionJob():
+            return InspectionService(job)
+        case GradientJob():
+            return GradientService(job)
+
+
+def explanation_message(explanation: Explanation) -> Message:
+    """Return an explanation as a message; numbers that do not exist are null."""
+    header = {
+        "target": explanation.target,
+        "predicted": explanation.predicted,
+        "probability": explanation.probability,
+        "samples": explanation.samples,
+        "split_half": _number(explanation.error.split_half),
+        "r2": _number(explanation.error.r2),
+    }
+    arrays = {"values": explanation.values, "standard_error": explanation.error.standard_error}
+    return Message(header, arrays)
+
+
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

@@ -1,0 +1,103 @@
+"""Sums of a member's input gradients over many inputs, added up inside the graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from consensus_onnx.arrays import AnyArray, Float32Array, Float64Array
+from consensus_onnx.committee import Classifier
+from consensus_onnx.errors import ModelError
+from consensus_onnx.gradients import averaging_model, gradient_model
+from consensus_onnx.gradients.accumulate import SQUARE_SUM, SQUARE_SUM_OUT, SUM, SUM_OUT
+from consensus_onnx.gradients.model import SEED
+from consensus_onnx.runtime import open_session
+from consensus_onnx.runtime.session import first_line
+
+Of = Literal["logits", "probabilities"]
+
+
+@dataclass(frozen=True)
+class GradientSums:
+    """Sum and sum of squares of the gradients of some inputs, float64, in the shape of one input."""
+
+    sum: Float64Array
+    squares: Float64Array
+
+
+@dataclass(frozen=True)
+class GradientSession:
+    """An open session that adds up d output[target] / d input over batches of inputs.
+
+    The running sums go in with every batch and come out with it; inputs are added one after the other, so the
+    result does not depend on how they are split into batches.
+    """
+
+    classifier: Classifier
+    session: Any
+    seed_shape: tuple[int, ...]
+
+    def over(self, inputs: AnyArray, target: int) -> GradientSums:
+        """Add up the gradients of a common class over inputs (S, ...) of the member's own form.
+
+        Raises
+        ------
+        ModelError
+            If the run fails, or a gradient is NaN or infinite.
+        """
+        facts = self.classifier.facts
+        fixed = facts.input.batch
+        size = fixed or self.classifier.batch
+        sums = np.zeros((1, *inputs.shape[1:]), np.float32)
+        squares = np.zeros_like(sums)
+        for start in range(0, len(inputs), size):
+            batch = inputs[start : start + size]
+            seed = self._seed(len(batch), facts.output.class_offset + target)
+            if fixed and len(batch) < fixed:  # a seed of zeros adds nothing to the sums
+                missing = fixed - len(batch)
+                batch = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)])
+                seed = np.concatenate([seed, np.zeros((missing, *seed.shape[1:]), seed.dtype)])
+            feeds = {facts.input.name: batch, SEED: seed, SUM: sums, SQUARE_SUM: squares}
+            try:
+                sums, squares = self.session.run([SUM_OUT, SQUARE_SUM_OUT], feeds)
+            except Exception as error:  # the runtime's own classes, MemoryError, ValueError alike
+                raise ModelError(
+                    f"{self.classifier.member.path}: its gradient graph fails while running: {first_line(error)}"
+                ) from error
+        if not (np.isfinite(sums).all() and np.isfinite(squares).all()):
+            raise ModelError(f"{self.classifier.member.path}: its gradient is NaN or infinite")
+        return GradientSums(sums[0].astype(np.float64), squares[0].astype(np.float64))
+
+    def _seed(self, count: int, output: int) -> Float32Array:
+        seed = np.zeros((count, self.classifier.facts.output.width), self.classifier.facts.input.dtype)
+        seed[:, output] = 1
+        return seed.reshape(count, *self.seed_shape)
+
+
+def gradient_sums(classifier: Classifier, of: Of) -> GradientSession:
+    """Open a classifier's gradient graph; made once per classifier and kept with it.
+
+    Raises
+    ------
+    UnsupportedOperatorError
+        If an operator of the member has no gradient rule.
+    ModelError
+        If logits are asked of a model that only shows probabilities and has no softmax to take off.
+    """
+    return classifier.derived(f"gradient_sums/{of}", lambda: _open(classifier, of))
+
+
+def _open(classifier: Classifier, of: Of) -> GradientSession:
+    facts = classifier.facts
+    gradient = gradient_model(
+        classifier.model,
+        output=facts.output.name,
+        wrt=facts.input.name,
+        of="output" if of == facts.output.kind else of,
+        lowering=classifier.provider,
+    )
+    session = open_session(averaging_model(gradient), classifier.runtime)
+    shape = next(value.shape for value in session.get_inputs() if value.name == SEED)
+    return GradientSession(classifier, session, tuple(int(size) for size in shape[1:]))

@@ -1,0 +1,22 @@
+"""Gradients of exported models: ONNX graph in, ONNX graph with its gradient out."""
+
+from consensus_onnx.gradients.accumulate import averaging_model
+from consensus_onnx.gradients.check import GradientCheck, check_gradient
+from consensus_onnx.gradients.head import Head, find_head
+from consensus_onnx.gradients.lowering import Lowering
+from consensus_onnx.gradients.model import gradient_model, unsupported_operators
+from consensus_onnx.gradients.registry import gradient_rule, no_gradient, supported_operators
+
+__all__ = [
+    "GradientCheck",
+    "Head",
+    "Lowering",
+    "averaging_model",
+    "check_gradient",
+    "find_head",
+    "gradient_model",
+    "gradient_rule",
+    "no_gradient",
+    "supported_operators",
+    "unsupported_operators",
+]

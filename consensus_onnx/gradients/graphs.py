@@ -1,0 +1,45 @@
+"""Questions about protobuf graphs, and the removal of what nothing needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
+
+
+def opsets_of(model: ModelProto) -> dict[str, int]:
+    """Return the opset each domain of a model is imported at, the standard one as ''."""
+    return {"" if entry.domain == "ai.onnx" else entry.domain: entry.version for entry in model.opset_import}
+
+
+def inputs_of(graph: GraphProto) -> dict[str, ValueInfoProto]:
+    """Return a graph's inputs that no initialiser stands in for."""
+    initialised = {tensor.name for tensor in graph.initializer}
+    return {info.name: info for info in graph.input if info.name not in initialised}
+
+
+def prune(graph: GraphProto, nodes: Iterable[NodeProto], wanted: Iterable[str]) -> None:
+    """Make `nodes` the graph's nodes, without those, and without the initialisers, that no wanted tensor needs."""
+    needed = set(wanted)
+    kept: list[NodeProto] = []
+    for node in reversed(list(nodes)):
+        if needed.intersection(filter(None, node.output)):
+            kept.append(node)
+            needed.update(reads(node))
+    kept.reverse()
+    del graph.node[:]
+    graph.node.extend(kept)
+    initialisers = [tensor for tensor in graph.initializer if tensor.name in needed]
+    del graph.initializer[:]
+    graph.initializer.extend(initialisers)
+
+
+def reads(node: NodeProto) -> set[str]:
+    """Return every tensor a node reads, those its subgraphs take from outside included."""
+    names = set(filter(None, node.input))
+    for attribute in node.attribute:
+        for graph in (attribute.g, *attribute.graphs):
+            for inner in graph.node:
+                names |= reads(inner)
+            names.update(info.name for info in graph.output)
+    return names

@@ -1,0 +1,219 @@
+"""The door: an ONNX model in, the same model with its gradient out."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal, TypeAlias
+
+import onnx
+from onnx import ModelProto, TensorShapeProto, ValueInfoProto, helper, numpy_helper
+
+from consensus_onnx.errors import ModelError
+from consensus_onnx.gradients.canonical import CanonicalModel, canonicalise
+from consensus_onnx.gradients.facts import INTEGERS, Dim
+from consensus_onnx.gradients.graphs import prune
+from consensus_onnx.gradients.head import find_head, the_output
+from consensus_onnx.gradients.lowering import Lowering, LoweringName, choose_lowering
+from consensus_onnx.gradients.sweep import missing_rules, missing_rules_error, path, sweep
+from consensus_onnx.gradients.writer import PREFIX, GraphWriter
+
+Of: TypeAlias = Literal["output", "logits", "probabilities"]
+
+SEED = f"{PREFIX}seed"
+PROBABILITIES = f"{PREFIX}probabilities"
+# metadata_props of a gradient model: the tensor that is differentiated, and the one it is differentiated by
+OF_KEY = "consensus_onnx.gradient.of"
+WRT_KEY = "consensus_onnx.gradient.wrt"
+
+
+def gradient_model(
+    model: ModelProto | str | os.PathLike[str],
+    *,
+    output: str | None = None,
+    wrt: str | None = None,
+    of: Of = "output",
+    lowering: LoweringName | Lowering = "cpu",
+) -> ModelProto:
+    """Return a model that also computes the gradient of an output with respect to an input.
+
+    Parameters
+    ----------
+    model : ModelProto or path
+        The model; it is not changed.
+    output : str, optional
+        The tensor to differentiate: a graph output or any inner tensor; by default the only output of floats.
+    wrt : str, optional
+        The tensor to differentiate by: a graph input or any inner tensor; by default the only input of floats.
+    of : {"output", "logits", "probabilities"}
+        "logits" differentiates what goes into the final Softmax, "probabilities" what comes out of one, which is
+        added where the model ends in logits; "output" takes the output as it is.
+    lowering : {"cpu", "cuda"} or Lowering
+        Which operators to write, for the provider that will run them.
+
+    Returns
+    -------
+    ModelProto
+        The model's inputs and outputs, the input "grad/seed" (the shape of the differentiated tensor) and the output
+        "grad/<wrt>" (the shape of `wrt`): the sum over the seed's entries of seed times d tensor / d wrt. A tensor
+        that is differentiated and is not yet an output becomes one. Standard operators only.
+
+    Raises
+    ------
+    UnsupportedOperatorError
+        If operators between the two have no gradient rule; all of them are named.
+    ModelError
+        If the model is invalid, or the output does not depend on the input.
+    ValueError
+        If a name is unknown.
+
+    Notes
+    -----
+    At kinks and ties the gradient is PyTorch's; each rule's docstring says what that is. Symbolic batches stay
+    symbolic, and a sample's gradient has the same bits in a batch of any size.
+    """
+    canonical = canonicalise(model)
+    tensor = _chosen_tensor(canonical, output, of)
+    source = _chosen_input(canonical, wrt)
+    graph, facts = canonical.model.graph, canonical.facts
+    on_path, moved = path(graph.node, tensor, source, facts)
+    missing = missing_rules(on_path, facts.opsets)
+    if missing:
+        raise missing_rules_error(missing, facts.opsets[""])
+    if tensor not in moved or source not in moved:
+        raise ModelError(f"{tensor!r} does not depend on {source!r} by any way that has a gradient")
+    emit = GraphWriter(facts, _taken(canonical.model), choose_lowering(lowering))
+    facts.add(SEED, facts[tensor])
+    gradient = sweep(on_path, moved, tensor, source, SEED, emit)
+    if gradient is None:
+        raise ModelError(f"the gradient of {tensor!r} with respect to {source!r} is zero everywhere")
+    result = f"{PREFIX}{source}"
+    if any(gradient in node.output for node in emit.nodes):
+        emit.rename(gradient, result)
+    else:
+        emit.nodes.append(helper.make_node("Identity", [gradient], [result]))
+    _assemble(canonical, emit, tensor, source, result)
+    return canonical.model
+
+
+def unsupported_operators(
+    model: ModelProto | str | os.PathLike[str],
+    *,
+    output: str | None = None,
+    wrt: str | None = None,
+    of: Of = "output",
+) -> tuple[tuple[str, int, str], ...]:
+    """Return (operator, schema version, node name) of every node that stops differentiation; empty if none does.
+
+    Parameters are those of `gradient_model`. Operators of other domains come with it: "com.microsoft.Attention".
+    """
+    canonical = canonicalise(model)
+    tensor, source = _chosen_tensor(canonical, output, of), _chosen_input(canonical, wrt)
+    on_path, _ = path(canonical.model.graph.node, tensor, source, canonical.facts)
+    return missing_rules(on_path, canonical.facts.opsets)
+
+
+def _chosen_tensor(canonical: CanonicalModel, output: str | None, of: Of) -> str:
+    """Return the tensor to differentiate, after adding a Softmax where probabilities are asked of logits."""
+    graph = canonical.model.graph
+    if output is not None and output not in {info.name for info in graph.output}:
+        if output not in canonical.facts or of != "output":
+            names = ", ".join(info.name for info in graph.output)
+            inner = " or an inner tensor that canonicalisation kept" if of == "output" else ""
+            raise ValueError(f"output: expected one of {names}{inner}, got {output!r}")
+        return output
+    if of == "output":
+        return the_output(graph, output)
+    head = find_head(canonical.model, output)
+    if of not in ("logits", "probabilities"):
+        raise ValueError(f"of: expected output, logits or probabilities, got {of!r}")
+    if head.logits is None:
+        raise ModelError(f"output {head.output!r} is neither logits nor their Softmax; differentiate it with of='output'")
+    if of == "logits":
+        return head.logits
+    if head.probabilities is not None:
+        return head.probabilities
+    node = helper.make_node("Softmax", [head.logits], [PROBABILITIES], name=PROBABILITIES, axis=_class_axis(canonical, head.logits))
+    canonical.facts.infer(node)
+    graph.node.append(node)
+    return PROBABILITIES
+
+
+def _class_axis(canonical: CanonicalModel, logits: str) -> int:
+    """Return the axis of the classes: the second, or the only one."""
+    shape = canonical.facts[logits].shape
+    return 0 if shape is not None and len(shape) == 1 else 1
+
+
+def _chosen_input(canonical: CanonicalModel, wrt: str | None) -> str:
+    """Return the tensor to differentiate by."""
+    inputs = canonical.inputs
+    floats = [name for name, info in inputs.items() if info.type.tensor_type.elem_type not in INTEGERS]
+    if wrt is None:
+        if len(floats) != 1:
+            raise ModelError(f"the model has {len(floats)} inputs of floats ({', '.join(floats) or 'none'}); name one by wrt")
+        return floats[0]
+    if wrt not in canonical.facts:
+        raise ValueError(f"wrt: expected one of {', '.join(floats)} or an inner tensor, got {wrt!r}")
+    return wrt
+
+
+def _taken(model: ModelProto) -> set[str]:
+    """Return every tensor and node name, those inside subgraphs too."""
+    taken = {SEED}
+    graphs = [model.graph]
+    while graphs:
+        graph = graphs.pop()
+        taken.update(info.name for info in (*graph.input, *graph.output))
+        taken.update(tensor.name for tensor in graph.initializer)
+        for node in graph.node:
+            taken.update((node.name, *node.output))
+            graphs += [sub for attribute in node.attribute for sub in (attribute.g, *attribute.graphs)]
+    return taken
+
+
+def _assemble(canonical: CanonicalModel, emit: GraphWriter, tensor: str, source: str, result: str) -> None:
+    """Add the backward part to the model, and check what came out."""
+    model = canonical.model
+    graph = model.graph
+    outputs = [info.name for info in graph.output]
+    graph.input.append(_value_info(canonical, SEED, tensor))
+    if tensor not in outputs:
+        graph.output.append(_value_info(canonical, tensor, tensor))
+    graph.output.append(_value_info(canonical, result, source))
+    prune(graph, [*graph.node, *emit.nodes], [info.name for info in graph.output])
+    needed = {name for node in graph.node for name in node.input}
+    graph.initializer.extend(
+        numpy_helper.from_array(array, name) for name, array in emit.constants().items() if name in needed
+    )
+    for key, value in ((OF_KEY, tensor), (WRT_KEY, source)):
+        model.metadata_props.add(key=key, value=value)
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        raise ModelError(f"the gradient model is not valid, which is a fault of this package: {error}") from error
+
+
+def _value_info(canonical: CanonicalModel, name: str, like: str) -> ValueInfoProto:
+    """Return a graph input or output with another tensor's type; sizes that vary keep the name their input gave them."""
+    fact = canonical.facts[like]
+    for info in (*canonical.model.graph.input, *canonical.model.graph.output):
+        if info.name == like and info.type.tensor_type.HasField("shape"):
+            copy = ValueInfoProto(name=name)
+            copy.type.CopyFrom(info.type)
+            return copy
+    if fact.shape is None:
+        raise ModelError(f"the shape of {like!r} cannot be inferred, so {name!r} cannot be declared")
+    symbols = _symbols(canonical)
+    return helper.make_tensor_value_info(
+        name, fact.elem_type, [dim if isinstance(dim, int) else symbols.get(dim) for dim in fact.shape]
+    )
+
+
+def _symbols(canonical: CanonicalModel) -> dict[Dim, str]:
+    """Return the symbol of each probed size that an input has."""
+    found: dict[Dim, str] = {}
+    for name, info in canonical.inputs.items():
+        for dim, declared in zip(canonical.facts[name].shape or (), info.type.tensor_type.shape.dim, strict=False):
+            if isinstance(declared, TensorShapeProto.Dimension) and declared.dim_param and not isinstance(dim, int):
+                found[dim] = declared.dim_param
+    return found

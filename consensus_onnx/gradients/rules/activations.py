@@ -1,0 +1,156 @@
+"""Activations with parameters or kinks. At a kink the gradient is PyTorch's; each rule says which that is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from consensus_onnx.gradients.nodes import NodeView
+from consensus_onnx.gradients.registry import Grad, gradient_rule
+from consensus_onnx.gradients.writer import GraphWriter
+
+
+@gradient_rule("Relu", (14,))
+def relu(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
+    """dx = g where y > 0, else 0 (0 at the kink)."""
+    (g,) = grads
+    assert g is not None
+    return [emit.lowering.where_above(emit, g, node.outputs[0], 0.0)]
+
+
+@gradient_rule("Clip", (13,))
+def clip(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
+    """dx = g where low < y < high, else 0 (0 at both bounds, as PyTorch's ReLU6 and Hardtanh; its clamp passes g there)."""
+    (g,) = grads
+    assert g is not None
+    y = node.outputs[0]
+    largest = np.finfo(np.float32).max
+    for position, keep in ((1, emit.lowering.where_above), (2, emit.lowering.where_below)):
+        if node.has_input(position):
+            bound = float(node.require_constant(position, "bound"))
+            if abs(bound) < largest:
+                g = keep(emit, g, y, bound)
+    return [g, None, None][: len(node.inputs)]
+
+
+@gradient_rule("LeakyRelu", (16,))
+def leaky_relu(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
+    """dx = g where x > 0, else alpha g (alpha at the kink)."""
+    (g,) = grads
+    assert g is not None
+    alpha = node.real("alpha", 0.01)
+    passed = emit.scaled(emit.lowering.where_above(emit, g, node.inputs[0], 0.0), 1 - alpha)
+    return [emit.op("Add", passed, emit.scaled(g, alpha))]
+
+
+@gradient_rule("PRelu", (16,))
+def prelu(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
+    """dx = g where x > 0, else slope g (slope at the kink); dslope = g x where x <= 0."""
+    (g,) = grads
+    assert g is not None
+    x, slope = node.inputs
+    positive = emit.op("Greater", x, emit.scalar(0, x))
+    dx = emit.op("Where", positive, g, emit.op("Mul", g, slope))
+    if 1 not in node.wanted:
+        return [dx, None]
+    dslope = emit.op("Where", positive, emit.scalar(0, x), emit.op("Mul", g, x))
+    return [dx, emit.unbroadcast(dslope, slope)]
+
+
+def _two_sided(emit: GraphWriter, g: str, x: str, right: str, left: str) -> str:
+    """Return g right where x > 0, else g left."""
+    slope = emit.op("Where", emit.op("Greater", x, emit.scalar(0, x)), right, left)
+    return emit.op("Mul", g, slope)
+
+
+@gradient_rule("Elu", (6, 22))
+def elu(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
+    """dx = g where x > 0, else alpha e^x g (alpha at 0)."""
+    (g,) = grads
+    assert g is not None
+    x = node.inputs[0]
+    left = emit.op("Add", node.outputs[0], emit.scalar(node.real("alpha", 1.0), x))
+    return [_two_sided(emit, g, x, emit.scalar(1, x), left)]
+
+
+@gradient_rule("Selu", (6, 22))
+def selu(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
+    """dx = gamma g where x > 0, else gamma alpha e^x g = (y + gamma alpha) g."""
+    (g,) = grads
+    assert g is not None
+    x = node.inputs[0]
+    alpha, gamma = node.real("alpha", 1.67326319217681884765625), node.real("gamma", 1.05070102214813232421875)
+    left = emit.op("Add", node.outputs[0], emit.scalar(alpha * gamma, x))
+    return [_two_sided(emit, g, x, emit.scalar(gamma, x), left)]
+
+
+@gradient_rule("Celu", (12, 28))
+def celu(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
+    """dx = g where x > 0, else e^(x / alpha) g = (y / alpha + 1) g."""
+    (g,) = grads
+    assert g is not None
+    x = node.inputs[0]
+    left = emit.op("Add", emit.scaled(node.outputs[0], 1 / node.real("alpha", 1.0)), emit.scalar(1, x))
+    return [_two_sided(emit, g, x, emit.scalar(1, x), left)]
+
+
+@gradient_rule("ThresholdedRelu", (10, 22))
+def thresholded_relu(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
+    """dx = g where x > alpha, else 0 (0 at alpha)."""
+    (g,) = grads
+    assert g is not None
+    return [emit.lowering.where_above(emit, g, node.inputs[0], node.real("alpha", 1.0))]
+
+
+@gradient_rule("Shrink", (9,))
+def shrink(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
+    """dx = g where |x| > lambd, else 0 (0 at the jumps)."""
+    (g,) = grads
+    assert g is not None
+    return [emit.lowering.where_above(emit, g, emit.op("Abs", node.inputs[0]), node.real("lambd", 0.5))]
+
+
+@gradient_rule("HardSigmoid", (6, 22))
+def hard_sigmoid(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
+    """dx = alpha g where 0 < y < 1, else 0 (0 at both bounds)."""
+    (g,) = grads
+    assert g is not None
+    y = node.outputs[0]
+    inside = emit.lowering.where_below(emit, emit.lowering.where_above(emit, g, y, 0.0), y, 1.0)
+    return [emit.scaled(inside, node.real("alpha", 0.2))]
+
+
+@gradient_rule("Gelu", (20,))
+def gelu(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
+    """dx = g (Phi(x) + x phi(x)); with approximate="tanh" the derivative of x (1 + tanh u(x)) / 2."""
+    (g,) = grads
+    assert g is not None
+    x = node.inputs[0]
+    squared = emit.op("Mul", x, x)
+    if node.text("approximate", "none") == "none":
+        phi = emit.scaled(emit.op("Exp", emit.scaled(squared, -0.5)), 1 / math.sqrt(2 * math.pi))
+        erf = emit.op("Erf", emit.scaled(x, math.sqrt(0.5)))
+        cumulative = emit.op("Add", emit.scaled(erf, 0.5), emit.scalar(0.5, x))
+        return [emit.op("Mul", g, emit.op("Add", cumulative, emit.op("Mul", x, phi)))]
+    # u = sqrt(2 / pi) (x + 0.044715 x^3), u' = sqrt(2 / pi) (1 + 3 * 0.044715 x^2)
+    scale, cubic = math.sqrt(2 / math.pi), 0.044715
+    u = emit.op("Mul", x, emit.op("Add", emit.scalar(scale, x), emit.scaled(squared, scale * cubic)))
+    slope = emit.op("Add", emit.scalar(scale, x), emit.scaled(squared, 3 * scale * cubic))
+    t = emit.op("Tanh", u)
+    rest = emit.op("Mul", emit.op("Mul", x, slope), emit.op("Sub", emit.scalar(1, x), emit.op("Mul", t, t)))
+    twice = emit.op("Add", emit.op("Add", t, emit.scalar(1, x)), rest)
+    return [emit.op("Mul", g, emit.scaled(twice, 0.5))]
+
+
+@gradient_rule("Swish", (24,))
+def swish(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
+    """dx = g (s + alpha y (1 - s)), with s = sigmoid(alpha x)."""
+    (g,) = grads
+    assert g is not None
+    x, y = node.inputs[0], node.outputs[0]
+    alpha = node.real("alpha", 1.0)
+    s = emit.op("Sigmoid", emit.scaled(x, alpha))
+    rest = emit.op("Mul", emit.scaled(y, alpha), emit.op("Sub", emit.scalar(1, x), s))
+    return [emit.op("Mul", g, emit.op("Add", s, rest))]

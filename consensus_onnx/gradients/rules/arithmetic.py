@@ -1,0 +1,140 @@
+"""Arithmetic of several tensors with broadcasting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from consensus_onnx.gradients.nodes import NodeView
+from consensus_onnx.gradients.registry import Grad, gradient_rule
+from consensus_onnx.gradients.writer import GraphWriter
+
+
+@gradient_rule("Add", (14,))
+def add(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
+    """da = db = g."""
+    (g,) = grads
+    assert g is not None
+    return [emit.unbroadcast(g, name) if at in node.wanted else None for at, name in enumerate(node.inputs)]
+
+
+gradient_rule("Sum", (13,))(add)
+
+
+@gradient_rule("Sub", (14,))
+def sub(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
+    """da = g, db = -g."""
+    (g,) = grads
+    assert g is not None
+    a, b = node.inputs
+    return [
+        emit.unbroadcast(g, a) if 0 in node.wanted else None,
+        emit.op("Neg", emit.unbroadcast(g, b)) if 1 in node.wanted else None,
+    ]
+
+
+@gradient_rule("Mul", (14,))
+def mul(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
+    """da = g b, db = g a."""
+    (g,) = grads
+    assert g is not None
+    a, b = node.inputs
+    return [
+        emit.unbroadcast(emit.op("Mul", g, b), a) if 0 in node.wanted else None,
+        emit.unbroadcast(emit.op("Mul", g, a), b) if 1 in node.wanted else None,
+    ]
+
+
+@gradient_rule("Div", (14,))
+def div(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
+    """da = g / b, db = -g y / b."""
+    (g,) = grads
+    assert g is not None
+    a, b = node.inputs
+    over = emit.op("Mul", g, emit.op("Reciprocal", b)) if node.constant(1) is not None else emit.op("Div", g, b)
+    da = emit.unbroadcast(over, a) if 0 in node.wanted else None
+    if 1 not in node.wanted:
+        return [da, None]
+    return [da, emit.op("Neg", emit.unbroadcast(emit.op("Mul", over, node.outputs[0]), b))]
+
+
+@gradient_rule("Mean", (13,))
+def mean(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
+    """Each input gets g / n."""
+    (g,) = grads
+    assert g is not None
+    share = emit.scaled(g, 1 / len(node.inputs))
+    return [emit.unbroadcast(share, name) if at in node.wanted else None for at, name in enumerate(node.inputs)]
+
+
+@gradient_rule("Max", (13,))
+def maximum(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
+    """Each input gets g where it is the largest; inputs that tie share g equally."""
+    (g,) = grads
+    assert g is not None
+    y = node.outputs[0]
+    hits = [emit.cast_like(emit.op("Equal", name, y), y) for name in node.inputs]
+    count = hits[0]
+    for hit in hits[1:]:
+        count = emit.op("Add", count, hit)
+    share = emit.op("Div", g, count)
+    return [
+        emit.unbroadcast(emit.op("Mul", share, hit), name) if at in node.wanted else None
+        for at, (name, hit) in enumerate(zip(node.inputs, hits, strict=True))
+    ]
+
+
+gradient_rule("Min", (13,))(maximum)
+
+
+@gradient_rule("Pow", (15,))
+def power(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
+    """da = g b a^(b - 1), 0 where b = 0; db = g y log a, 0 where a = 0 and b >= 0."""
+    (g,) = grads
+    assert g is not None
+    a, b = node.inputs
+    exponent = emit.cast_like(b, a)
+    da = db = None
+    if 0 in node.wanted:
+        constant = node.constant(1)
+        if constant is not None and constant.size == 1 and float(constant.reshape(-1)[0]) == 2:
+            slope = emit.scaled(a, 2)
+        else:
+            lowered = emit.op("Pow", a, emit.op("Sub", exponent, emit.scalar(1, a)))
+            slope = emit.op("Mul", exponent, lowered)
+            if constant is None or (constant == 0).any():
+                flat = emit.op("Equal", exponent, emit.scalar(0, a))
+                slope = emit.op("Where", flat, emit.scalar(0, a), slope)
+        da = emit.unbroadcast(emit.op("Mul", g, slope), a)
+    if 1 in node.wanted:
+        growth = emit.op("Mul", node.outputs[0], emit.op("Log", a))
+        at_zero = emit.op("And", emit.op("Equal", a, emit.scalar(0, a)), emit.op("GreaterOrEqual", exponent, emit.scalar(0, a)))
+        growth = emit.op("Where", at_zero, emit.scalar(0, a), growth)
+        db = emit.unbroadcast(emit.op("Mul", g, growth), b)
+    return [da, db]
+
+
+@gradient_rule("Mod", (13, 28))
+def mod(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
+    """da = g; db = -g trunc(a / b) for the fmod of floats."""
+    (g,) = grads
+    assert g is not None
+    a, b = node.inputs
+    da = emit.unbroadcast(g, a) if 0 in node.wanted else None
+    if 1 not in node.wanted:
+        return [da, None]
+    whole = emit.op("Div", emit.op("Sub", a, node.outputs[0]), b)
+    return [da, emit.op("Neg", emit.unbroadcast(emit.op("Mul", g, whole), b))]
+
+
+@gradient_rule("Where", (16,))
+def where(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
+    """The chosen side gets g, the other 0."""
+    (g,) = grads
+    assert g is not None
+    condition, x, y = node.inputs
+    zero = emit.scalar(0, g)
+    return [
+        None,
+        emit.unbroadcast(emit.op("Where", condition, g, zero), x) if 1 in node.wanted else None,
+        emit.unbroadcast(emit.op("Where", condition, zero, g), y) if 2 in node.wanted else None,
+    ]

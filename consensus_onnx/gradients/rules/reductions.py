@@ -1,0 +1,134 @@
+"""Reductions over axes: g is spread back over the reduced entries, weighted by each entry's share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from consensus_onnx.errors import ModelError
+from consensus_onnx.gradients.nodes import NodeView
+from consensus_onnx.gradients.registry import Grad, gradient_rule
+from consensus_onnx.gradients.writer import GraphWriter
+
+
+def _reduced_axes(node: NodeView) -> list[int]:
+    """Return the reduced axes, counted from the front, from the attribute (before 18) or the input."""
+    rank = node.rank(node.inputs[0])
+    axes = node.integers("axes")
+    if node.has_input(1):
+        axes = tuple(int(axis) for axis in node.require_constant(1, "axes").reshape(-1))
+    if not axes:
+        return [] if node.integer("noop_with_empty_axes", 0) else list(range(rank))
+    return sorted(axis % max(rank, 1) for axis in axes)
+
+
+def _kept(node: NodeView, emit: GraphWriter, name: str) -> str:
+    """Return the output, or its gradient, with the reduced axes kept as size 1."""
+    return name if node.integer("keepdims", 1) else emit.unsqueeze(name, _reduced_axes(node))
+
+
+def _answer(node: NodeView, dx: str) -> Sequence[Grad]:
+    return [dx, None][: len(node.inputs)]
+
+
+@gradient_rule("ReduceSum", (13,))
+def reduce_sum(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
+    """dx = g."""
+    (g,) = grads
+    assert g is not None
+    return _answer(node, emit.expand_like(_kept(node, emit, g), node.inputs[0]))
+
+
+@gradient_rule("ReduceMean", (13, 18))
+def reduce_mean(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
+    """dx = g / n."""
+    (g,) = grads
+    assert g is not None
+    x = node.inputs[0]
+    g = _kept(node, emit, g)
+    sizes = [node.shape(x)[axis] for axis in _reduced_axes(node)]
+    static = [size for size in sizes if isinstance(size, int)]
+    if len(static) == len(sizes):
+        return _answer(node, emit.expand_like(emit.scaled(g, 1 / max(int(np.prod(static)), 1)), x))
+    count = emit.op("Div", emit.op("Size", x), emit.op("Size", g))
+    return _answer(node, emit.expand_like(emit.op("Div", g, emit.cast_like(count, g)), x))
+
+
+@gradient_rule("ReduceMax", (13, 18, 20))
+def reduce_max(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
+    """dx = g at the extreme entry; entries that tie share g equally."""
+    (g,) = grads
+    assert g is not None
+    x = node.inputs[0]
+    hits = emit.cast_like(emit.op("Equal", x, _kept(node, emit, node.outputs[0])), x)
+    count = emit.reduce("ReduceSum", hits, _reduced_axes(node))
+    return _answer(node, emit.op("Mul", emit.op("Div", _kept(node, emit, g), count), hits))
+
+
+gradient_rule("ReduceMin", (13, 18, 20))(reduce_max)
+
+
+@gradient_rule("ReduceL1", (13, 18))
+def reduce_l1(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
+    """dx = g sign(x)."""
+    (g,) = grads
+    assert g is not None
+    return _answer(node, emit.op("Mul", _kept(node, emit, g), emit.op("Sign", node.inputs[0])))
+
+
+@gradient_rule("ReduceL2", (13, 18))
+def reduce_l2(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
+    """dx = g x / y, 0 where y = 0."""
+    (g,) = grads
+    assert g is not None
+    y = _kept(node, emit, node.outputs[0])
+    at_zero = emit.op("Equal", y, emit.scalar(0, y))
+    over = emit.op("Div", _kept(node, emit, g), emit.op("Where", at_zero, emit.scalar(1, y), y))
+    return _answer(node, emit.op("Mul", node.inputs[0], over))
+
+
+@gradient_rule("ReduceSumSquare", (13, 18))
+def reduce_sum_square(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
+    """dx = 2 g x."""
+    (g,) = grads
+    assert g is not None
+    return _answer(node, emit.op("Mul", emit.scaled(_kept(node, emit, g), 2), node.inputs[0]))
+
+
+@gradient_rule("ReduceLogSum", (13, 18, 28))
+def reduce_log_sum(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
+    """dx = g e^-y."""
+    (g,) = grads
+    assert g is not None
+    inverse = emit.op("Exp", emit.op("Neg", _kept(node, emit, node.outputs[0])))
+    return _answer(node, emit.expand_like(emit.op("Mul", _kept(node, emit, g), inverse), node.inputs[0]))
+
+
+@gradient_rule("ReduceLogSumExp", (13, 18, 28))
+def reduce_log_sum_exp(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
+    """dx = g e^(x - y)."""
+    (g,) = grads
+    assert g is not None
+    share = emit.op("Exp", emit.op("Sub", node.inputs[0], _kept(node, emit, node.outputs[0])))
+    return _answer(node, emit.op("Mul", _kept(node, emit, g), share))
+
+
+@gradient_rule("ReduceProd", (13, 18))
+def reduce_prod(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
+    """dx = g times the product of the other entries along one axis (exact where entries are 0).
+
+    The others' product is taken from the n - 1 rotations of the axis; several axes at once are not implemented.
+    """
+    (g,) = grads
+    assert g is not None
+    x = node.inputs[0]
+    axes = _reduced_axes(node)
+    size = node.shape(x)[axes[0]] if len(axes) == 1 else None
+    if not isinstance(size, int):
+        raise ModelError(f"node {node.label!r} (ReduceProd): its gradient is implemented along one axis of static size")
+    others = emit.expand_like(emit.scalar(1, x), x)
+    for shift in range(1, size):
+        turned = emit.op("Concat", emit.cut(x, axes[0], shift), emit.cut(x, axes[0], 0, shift), axis=axes[0])
+        others = emit.op("Mul", others, turned)
+    return _answer(node, emit.op("Mul", _kept(node, emit, g), others))

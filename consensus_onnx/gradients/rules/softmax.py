@@ -1,0 +1,32 @@
+"""Softmax and its logarithm, along one axis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from consensus_onnx.gradients.nodes import NodeView
+from consensus_onnx.gradients.registry import Grad, gradient_rule
+from consensus_onnx.gradients.writer import GraphWriter
+
+
+@gradient_rule("Softmax", (13,))
+def softmax(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
+    """dx = y (g - sum(g y))."""
+    (g,) = grads
+    assert g is not None
+    y = node.outputs[0]
+    axis = node.axis(-1, node.rank(y))
+    weighted = emit.op("Mul", g, y)
+    total = emit.reduce("ReduceSum", weighted, [axis])
+    return [emit.op("Sub", weighted, emit.op("Mul", y, total))]
+
+
+@gradient_rule("LogSoftmax", (13,))
+def log_softmax(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
+    """dx = g - softmax(x) sum(g)."""
+    (g,) = grads
+    assert g is not None
+    y = node.outputs[0]
+    axis = node.axis(-1, node.rank(y))
+    total = emit.reduce("ReduceSum", g, [axis])
+    return [emit.op("Sub", g, emit.op("Mul", emit.op("Exp", y), total))]

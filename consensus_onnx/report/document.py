@@ -1,0 +1,70 @@
+"""The report: a finished run as one HTML file that works offline."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from pathlib import Path
+
+from markupsafe import Markup
+
+from consensus_onnx.engine.folder import write_text
+from consensus_onnx.engine.run import Run
+from consensus_onnx.report.section import ReportOptions
+from consensus_onnx.report.sections import SECTIONS
+from consensus_onnx.report.templating import environment
+
+REPORT_FILE = "report.html"
+
+
+def write_report(run: Run, path: Path | None = None, *, images: int = 8) -> Path:
+    """Write the report of a run.
+
+    Parameters
+    ----------
+    run : Run
+        A finished run.
+    path : Path, optional
+        The HTML file, replaced if it exists; default report.html in the run's folder.
+    images : int
+        How many images are shown with all explanations; 18 members and two explainers take about 300 kB an image.
+
+    Returns
+    -------
+    Path
+        The file. It is the same, byte for byte, for the same run and versions.
+
+    Raises
+    ------
+    ValueError
+        If `images` is negative.
+    StoreError
+        If the run's stored arrays are damaged, or the file cannot be written.
+
+    Notes
+    -----
+    The page asks for nothing outside itself and forbids itself to: its content security policy allows pictures in
+    data URIs, and the one style sheet and the one script whose digests it names.
+    """
+    if images < 0:
+        raise ValueError(f"images: must be >= 0, got {images}")
+    options = ReportOptions(images)
+    sections = [section for build in SECTIONS if (section := build(run, options)) is not None]
+    here = Path(__file__).parent
+    style, script = ((here / name).read_text(encoding="utf-8") for name in ("style.css", "page.js"))
+    text = environment().get_template("page.html").render(
+        name=run.name,
+        sections=sections,
+        version=str(run.settings.get("versions", {}).get("consensus-onnx", "")),
+        style=Markup(style),  # noqa: S704  our own file
+        script=Markup(script),  # noqa: S704  our own file
+        style_digest=Markup(_digest(style)),  # noqa: S704
+        script_digest=Markup(_digest(script)),  # noqa: S704
+    )
+    target = run.path / REPORT_FILE if path is None else path
+    write_text(target, text)
+    return target
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

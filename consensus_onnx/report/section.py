@@ -1,0 +1,45 @@
+"""What a section of the report is: a small module with a `build` and a template beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from consensus_onnx.engine.run import Run
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """What a reader may choose.
+
+    Attributes
+    ----------
+    images : int
+        How many images the gallery shows.
+    """
+
+    images: int = 8
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page.
+
+    Attributes
+    ----------
+    anchor, title : str
+        Its address on the page, and its heading; a section without title has no entry in the navigation.
+    template : str
+        Name of the file in report/sections that shows `content`, there called `it`.
+    content : object
+        A frozen dataclass of plain values, ready to be shown.
+    """
+
+    anchor: str
+    title: str
+    template: str
+    content: Any
+
+
+Build: TypeAlias = Callable[[Run, ReportOptions], Section | None]

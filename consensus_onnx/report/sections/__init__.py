@@ -1,0 +1,14 @@
+"""The sections of the report in their order: each a module that prepares its content and a template that shows it."""
+
+from consensus_onnx.report.section import Build
+from consensus_onnx.report.sections import accuracy, caveats, explainers, gallery, provenance, ranking, summary
+
+SECTIONS: tuple[Build, ...] = (
+    summary.build,
+    caveats.build,
+    ranking.build,
+    accuracy.build,
+    explainers.build,
+    gallery.build,
+    provenance.build,
+)

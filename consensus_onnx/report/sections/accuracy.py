@@ -1,0 +1,121 @@
+"""Do accurate members agree more with the consensus? One scatter plot per explainer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from consensus_onnx.analysis import Correlation, correlate
+from consensus_onnx.engine.run import Run
+from consensus_onnx.report.scatter import Point, Scatter, lay_out
+from consensus_onnx.report.section import ReportOptions, Section
+from consensus_onnx.report.standings import (
+    FEW_LABELS,
+    Accuracies,
+    accuracies,
+    family_slots,
+    score_decimals,
+    standings,
+    title_of,
+)
+from consensus_onnx.report.templating import number, percent
+from consensus_onnx.report.wording import coefficient, verdict
+
+ORIGINS = {
+    "measured": "measured on this run's images",
+    "declared": "declared by the committee",
+    "mixed": "measured here where labels allowed it, else declared",
+}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One explainer's plot and what it says; `measured` is the correlation with measured accuracy if x is declared."""
+
+    title: str
+    scatter: Scatter
+    found: Correlation
+    coefficient: str
+    verdict: str
+    measured: str
+
+
+@dataclass(frozen=True)
+class AccuracyContent:
+    """The content of this section."""
+
+    panels: tuple[Panel, ...]
+    origin: str
+    known: Accuracies
+    families: Mapping[str, int]
+
+
+def build(run: Run, options: ReportOptions) -> Section | None:
+    """Plot score against accuracy for every explainer; None where no accuracy is known."""
+    known = accuracies(run)
+    panels = tuple(panel for explainer in run.explainers if (panel := _panel(run, explainer, known)) is not None)
+    if not panels:
+        return None
+    content = AccuracyContent(panels, ORIGINS[known.source], known, family_slots(run))
+    return Section("accuracy", "Accuracy against agreement", "accuracy.html", content)
+
+
+def accuracy_correlation(run: Run, explainer: str, known: Accuracies) -> Correlation:
+    """Correlate the members' scores with these accuracies, over members."""
+    found = standings(run, explainer)
+    return correlate([known.values[entry.index] for entry in found], [entry.row.score for entry in found])
+
+
+def accuracy_verdict(found: Correlation) -> str:
+    """Say what a correlation of accuracy and score supports."""
+    return verdict(
+        found,
+        more="More accurate members agree more with the consensus",
+        less="More accurate members agree less with the consensus",
+        undecided="accuracy and agreement go together",
+    )
+
+
+def _panel(run: Run, explainer: str, known: Accuracies) -> Panel | None:
+    found = standings(run, explainer)
+    decimals = score_decimals(found)
+    points = [
+        Point(
+            entry.member.name,
+            known.values[entry.index],
+            entry.row.score,
+            entry.index,
+            entry.slot,
+            f"{entry.member.name} ({entry.member.family}): accuracy {percent(known.values[entry.index])}, "
+            f"score {number(entry.row.score, decimals)}",
+            entry.row.ci_low,
+            entry.row.ci_high,
+        )
+        for entry in found
+        if entry.scored and math.isfinite(known.values[entry.index])
+    ]
+    if not points:
+        return None
+    correlation = accuracy_correlation(run, explainer, known)
+    title = title_of(explainer)
+    scatter = lay_out(
+        points,
+        f"{title} consensus score against accuracy, one point per member: {coefficient(correlation)}",
+        ("Accuracy", "percent"),
+        ("Consensus score", "number"),
+        fitted=True,
+    )
+    measured = ""
+    if known.source == "declared" and known.labelled:
+        values = [entry.member.accuracy_measured for entry in found]
+        own = correlate(
+            [math.nan if value is None else value for value in values], [entry.row.score for entry in found]
+        )
+        measured = coefficient(own)
+    return Panel(title, scatter, correlation, coefficient(correlation), accuracy_verdict(correlation), measured)
+
+
+def too_few_labels(known: Accuracies) -> bool:
+    """Tell whether accuracies measured in this run would be too coarse to rank members."""
+    return 0 < known.labelled < FEW_LABELS

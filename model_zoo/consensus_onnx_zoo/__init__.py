@@ -1,0 +1,1 @@
+"""The embedded committee: small networks and pictures whose truth is known."""
