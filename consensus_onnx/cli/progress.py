@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 from rich.console import Console
 from rich.markup import escape
@@ -24,8 +23,6 @@ from consensus_onnx.engine.events import (
 )
 
 _RATE_WINDOW = 30.0  # seconds over which pictures per second are averaged
-
-
 
 
 @contextmanager

@@ -30,7 +30,7 @@ def choose_output(sheet: Sheet, model: ModelProto) -> str:
         return name
     if len(outputs) != 1:
         raise sheet.error(f"has {len(outputs)} outputs: {listing}; declare output.name in committee.yaml")
-    return outputs[0].name
+    return str(outputs[0].name)
 
 
 def resolve_output(sheet: Sheet, name: str, rows: Float64Array, classes: int | None) -> OutputFacts:
@@ -59,7 +59,9 @@ def resolve_output(sheet: Sheet, name: str, rows: Float64Array, classes: int | N
     if offset is None:
         background = classes is not None and width == classes + 1
         if background:
-            sheet.notices.append(f"{width} outputs for {classes} classes: output 0 taken for 'background' (class_offset 1)")
+            sheet.notices.append(
+                f"{width} outputs for {classes} classes: output 0 taken for 'background' (class_offset 1)"
+            )
         offset = sheet.settle("output.class_offset", int(background), "convention")
     common = width - offset if classes is None else classes
     if common < 2 or offset + common != width:
@@ -78,5 +80,7 @@ def _kind(sheet: Sheet, rows: Float64Array) -> OutputKind:
         return sheet.settle("output.kind", measured, "measured")
     if declared != measured:
         sums = f"{rows.sum(axis=1).min():.3g} to {rows.sum(axis=1).max():.3g}"
-        sheet.notices.append(f"output.kind is declared {declared}, but it looks like {measured} (its rows sum to {sums})")
+        sheet.notices.append(
+            f"output.kind is declared {declared}, but it looks like {measured} (its rows sum to {sums})"
+        )
     return declared

@@ -123,7 +123,8 @@ class Classifier:
         """Return the probabilities (L,) of the common classes for one canvas."""
         batch = self.new_batch(1)
         batch[0] = self.input_tensor(canvas)
-        return self.probabilities(batch)[0]
+        row: Float64Array = self.probabilities(batch)[0]
+        return row
 
 
 def open_classifier(member: Member, runtime: RuntimeSettings) -> Classifier:
@@ -174,8 +175,8 @@ def open_classifier(member: Member, runtime: RuntimeSettings) -> Classifier:
 def run_rows(session: Any, reads: str, output: str, batch: AnyArray, fixed: int) -> Float64Array:
     """Run a session over a batch, in pieces of `fixed` pictures where that is not 0, and return float64 (B, L)."""
     pieces = [np.asarray(session.run([output], {reads: piece})[0]) for piece in _pieces(batch, fixed)]
-    rows = np.concatenate(pieces)[: len(batch)]
-    return rows.reshape(len(batch), -1).astype(np.float64)
+    rows: Float64Array = np.concatenate(pieces)[: len(batch)].reshape(len(batch), -1).astype(np.float64)
+    return rows
 
 
 def _pieces(batch: AnyArray, fixed: int) -> Iterator[AnyArray]:

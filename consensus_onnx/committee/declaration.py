@@ -88,9 +88,11 @@ class MemberDeclaration:
             if field.name != "name" and getattr(getattr(self, section), field.name) is None
         )
 
-    def digestible(self) -> Mapping[str, object]:
+    def digestible(self) -> Mapping[str, Mapping[str, object]]:
         """Return what changes this member's results, as plain values for a digest (not name, family, accuracy)."""
         return {
-            section: {field.name: getattr(getattr(self, section), field.name) for field in fields(getattr(self, section))}
+            section: {
+                field.name: getattr(getattr(self, section), field.name) for field in fields(getattr(self, section))
+            }
             for section in self.SECTIONS
         }

@@ -49,7 +49,7 @@ def colours_for(colours: AnyArray, facts: InputFacts) -> AnyArray:
     if facts.color == "BGR":
         return colours[:, ::-1]
     if facts.color == "GRAY":
-        luma = colours.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
+        luma: AnyArray = colours.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
         return luma[:, None]
     return colours
 

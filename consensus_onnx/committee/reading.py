@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from onnx import ModelProto, TensorProto, ValueInfoProto
 
-from consensus_onnx.committee.declaration import Layout
+from consensus_onnx.committee.declaration import Color, Layout
 from consensus_onnx.committee.facts import InputFacts, Preprocessing
 from consensus_onnx.committee.sheet import Sheet, describe, dims_of
 
@@ -12,7 +12,7 @@ from consensus_onnx.committee.sheet import Sheet, describe, dims_of
 CONVENTION_SIZE = (224, 224)
 CONVENTION = Preprocessing(1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
-_FLOATS = {TensorProto.FLOAT: "float32", TensorProto.FLOAT16: "float16", TensorProto.DOUBLE: "float64"}
+_FLOATS: dict[int, str] = {TensorProto.FLOAT: "float32", TensorProto.FLOAT16: "float16", TensorProto.DOUBLE: "float64"}
 
 
 def resolve_input(sheet: Sheet, model: ModelProto) -> InputFacts:
@@ -34,7 +34,8 @@ def resolve_input(sheet: Sheet, model: ModelProto) -> InputFacts:
         )
     layout, channels = _layout(sheet, chosen, dims)
     in_file = (dims[2], dims[3]) if layout == "NCHW" else (dims[1], dims[2])
-    color = sheet.take("input.color") or sheet.settle("input.color", "RGB" if channels == 3 else "GRAY", "convention")
+    usual: Color = "RGB" if channels == 3 else "GRAY"
+    color: Color = sheet.take("input.color") or sheet.settle("input.color", usual, "convention")
     if (color == "GRAY") != (channels == 1):
         raise sheet.error(f"input.color is {color}, but input {describe(chosen)} has {channels} channels")
     return InputFacts(chosen.name, layout, _size(sheet, chosen, in_file), color, _FLOATS[element], dims[0] or 0)
@@ -54,7 +55,9 @@ def resolve_preprocessing(sheet: Sheet, channels: int) -> Preprocessing:
     if scale is None and mean is None and std is None:
         for key in ("scale", "mean", "std"):
             sheet.sources[f"preprocess.{key}"] = "convention"
-        sheet.notices.append("preprocessing not declared: ImageNet convention assumed (RGB in 0..1, mean .485 .456 .406)")
+        sheet.notices.append(
+            "preprocessing not declared: ImageNet convention assumed (RGB in 0..1, mean .485 .456 .406)"
+        )
         return Preprocessing(CONVENTION.scale, CONVENTION.mean[:channels], CONVENTION.std[:channels])
     found = Preprocessing(
         1.0 if scale is None else float(scale),
@@ -80,18 +83,19 @@ def _choose(sheet: Sheet, model: ModelProto) -> ValueInfoProto:
         )
     if len(dims_of(inputs[0])) != 4:
         raise sheet.error(f"input {listing} is no batch of pictures; expected (N, 3, H, W) or (N, H, W, 3)")
-    return inputs[0]
+    chosen: ValueInfoProto = inputs[0]
+    return chosen
 
 
 def _layout(sheet: Sheet, value: ValueInfoProto, dims: list[int | None]) -> tuple[Layout, int]:
     first, last = dims[1] in (1, 3), dims[3] in (1, 3)
-    layout: Layout | None = sheet.take("input.layout")
-    if layout is None:
-        if first == last:
-            raise sheet.error(
-                f"cannot tell whether input {describe(value)} is NCHW or NHWC; declare input.layout in committee.yaml"
-            )
-        layout = sheet.settle("input.layout", "NCHW" if first else "NHWC", "file")
+    declared = sheet.take("input.layout")
+    if declared is None and first == last:
+        raise sheet.error(
+            f"cannot tell whether input {describe(value)} is NCHW or NHWC; declare input.layout in committee.yaml"
+        )
+    found: Layout = "NCHW" if first else "NHWC"
+    layout: Layout = declared or sheet.settle("input.layout", found, "file")
     channels = dims[1] if layout == "NCHW" else dims[3]
     if channels not in (1, 3, None):
         raise sheet.error(f"input.layout is {layout}, but input {describe(value)} then has {channels} channels, not 3")

@@ -80,7 +80,9 @@ def write_run_file(folder: Path, content: Mapping[str, Any]) -> None:
     StoreError
         If the folder cannot be written.
     """
-    text = "# Written by consensus-onnx. `identity` decides which audits may go on in this folder.\n" + yaml_text(content)
+    text = "# Written by consensus-onnx. `identity` decides which audits may go on in this folder.\n" + yaml_text(
+        content
+    )
     write_text(folder / RUN_FILE, text)
 
 

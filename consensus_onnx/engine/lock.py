@@ -37,7 +37,9 @@ def folder_lock(folder: Path) -> Iterator[None]:
         except OSError:
             file.seek(0)
             holder = file.read(200).strip() or "an unknown process"
-            raise StoreError(f"{folder}: another audit works here ({holder}); wait for it, or choose another --out") from None
+            raise StoreError(
+                f"{folder}: another audit works here ({holder}); wait for it, or choose another --out"
+            ) from None
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
         file.flush()

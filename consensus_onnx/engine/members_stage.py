@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,7 +18,7 @@ from consensus_onnx.engine.keys import unit_key
 from consensus_onnx.engine.member_state import MemberState
 from consensus_onnx.engine.settings import AuditSettings
 from consensus_onnx.engine.store import RunStore
-from consensus_onnx.engine.supervisor import Limits, Script, Task, WorkerError, run_tasks
+from consensus_onnx.engine.supervisor import Limits, Script, Task, WorkerError, run_tasks, threads_per_worker
 from consensus_onnx.engine.wire import Message
 from consensus_onnx.explainers import Explainer
 from consensus_onnx.runtime import RuntimeSettings, runtime_version
@@ -71,16 +71,21 @@ class MembersStage:
             target_of=target_of,
         )
 
-    def _run(self, states: Iterator[MemberState] | Any, predict: bool = False, target_of: TargetOf | None = None) -> None:
+    def _run(
+        self, states: Iterator[MemberState] | Any, predict: bool = False, target_of: TargetOf | None = None
+    ) -> None:
+        workers = self.settings.engine.workers
+        threads = self.settings.runtime.threads or threads_per_worker(workers)
+        runtime = replace(self.settings.runtime, threads=threads)
         limits = Limits(self.settings.engine.opening_seconds, self.settings.engine.command_seconds)
         tasks = (
             Task(
-                MemberJob(state.member, self.settings.runtime, self.explainers, self.settings.seed, self.store.folder),
+                MemberJob(state.member, runtime, self.explainers, self.settings.seed, self.store.folder),
                 self._script(state, predict, target_of),
             )
             for state in states
         )
-        run_tasks(tasks, self.settings.engine.workers, limits)
+        run_tasks(tasks, workers, limits)
 
     def _script(self, state: MemberState, predict: bool, target_of: TargetOf | None) -> Script:
         """Open, then predict and explain what is missing; any failure of the worker is the member's."""
@@ -125,7 +130,10 @@ class MembersStage:
                 state.status, state.reason = "run_error", error["text"]
                 return
             rows = answer.arrays["probabilities"]
-            if rows.shape != (len(images), state.facts.output.classes if state.facts else 0) or not np.isfinite(rows).all():
+            if (
+                rows.shape != (len(images), state.facts.output.classes if state.facts else 0)
+                or not np.isfinite(rows).all()
+            ):
                 raise WorkerError("bad_output", f"its probabilities have shape {rows.shape} or are not finite")
             for image, row in zip(images, rows, strict=True):
                 self.store.commit_prediction(state.digest, image.row, self._prediction_key(state, image), row)
@@ -227,6 +235,8 @@ def _check_explanation(explainer: Explainer, answer: Message, image: PreparedIma
     if explainer.kind == "superpixel":
         expected = (image.superpixels[explainer.name],)
         if values.shape != expected:
-            raise WorkerError("bad_output", f"its {explainer.name} explanation has shape {values.shape}, not {expected}")
+            raise WorkerError(
+                "bad_output", f"its {explainer.name} explanation has shape {values.shape}, not {expected}"
+            )
     elif values.ndim != 2:
         raise WorkerError("bad_output", f"its {explainer.name} map has shape {values.shape}, not (h, w)")

@@ -5,7 +5,17 @@ from __future__ import annotations
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-_PACKAGES = ("consensus-onnx", "onnxruntime-gpu", "onnxruntime", "onnx", "numpy", "numba", "scikit-image", "pillow", "zarr")
+_PACKAGES = (
+    "consensus-onnx",
+    "onnxruntime-gpu",
+    "onnxruntime",
+    "onnx",
+    "numpy",
+    "numba",
+    "scikit-image",
+    "pillow",
+    "zarr",
+)
 
 
 def software_versions() -> dict[str, str]:

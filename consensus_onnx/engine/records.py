@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class MemberRecord:
         What was assumed or doubted, separated by ' | '.
     """
 
-    name: str
+    name: str = field(metadata={"column": "member"})
     family: str
     digest: str
     status: str
@@ -77,9 +77,11 @@ class ImageRecord:
         'ok', or why it takes no part.
     digest : str
         Of the canvas.
+    consensus_ap : dict of str to float
+        Average precision of the consensus against the object mask by explainer; NaN without a mask.
     """
 
-    name: str
+    name: str = field(metadata={"column": "image"})
     row: int
     label: int | None
     split: str
@@ -89,6 +91,7 @@ class ImageRecord:
     status: str
     reason: str
     digest: str
+    consensus_ap: dict[str, float]
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from consensus_onnx.analysis import mean_interval
-from consensus_onnx.arrays import BoolArray, Float64Array
+from consensus_onnx.arrays import Float64Array
 from consensus_onnx.committee import Committee
 from consensus_onnx.config import to_mapping
+from consensus_onnx.consensus import member_scores
 from consensus_onnx.engine.folder import write_run_file
 from consensus_onnx.engine.images_stage import ImageStage, PreparedImage
 from consensus_onnx.engine.member_state import MemberState
@@ -38,21 +39,22 @@ def write_results(
     score_rows: list[ScoreRow] = []
     unit_rows: list[PerImageRow] = []
     used: dict[str, Any] = {}
-    receipts: dict[str, list[dict[int, dict[str, Any]]]] = {}
+    precisions: dict[str, Float64Array] = {}
     for explainer in explainers:
         voting = settings.consensus.superpixel if explainer.kind == "superpixel" else settings.consensus.pixel
-        receipts[explainer.name] = [
+        receipts = [
             store.explanation_receipts(explainer.name, state.digest) if state.facts is not None else {}
             for state in states
         ]
-        result = score_explainer(store, explainer, states, stage.images, receipts[explainer.name], voting, settings)
+        result = score_explainer(store, explainer, states, stage.images, receipts, voting, settings)
         store_results(store, explainer.name, result)
         used[explainer.name] = {**to_mapping(voting), "sigma_used": result.sigma, "grid_used": result.grid}
         score_rows += _score_rows(explainer.name, states, result, settings.seed)
-        unit_rows += _unit_rows(explainer.name, states, stage.images, receipts[explainer.name], result)
+        precisions[explainer.name] = result.consensus_ap
+        unit_rows += _unit_rows(explainer.name, states, stage.images, receipts, result)
     probabilities = _probabilities(store, states, stage.images)
     write_table(store.folder / "committee.csv", MemberRecord, _member_records(states, stage.images))
-    write_table(store.folder / "images.csv", ImageRecord, _image_records(items, stage, probabilities))
+    write_table(store.folder / "images.csv", ImageRecord, _image_records(items, stage, probabilities, precisions))
     write_table(store.folder / "scores.csv", ScoreRow, score_rows)
     write_table(store.folder / "per_image.csv", PerImageRow, unit_rows)
     content = {
@@ -107,9 +109,13 @@ def _member_records(states: Sequence[MemberState], images: Sequence[PreparedImag
 
 
 def _image_records(
-    items: Sequence[Item], stage: ImageStage, probabilities: Mapping[int, Float64Array]
+    items: Sequence[Item],
+    stage: ImageStage,
+    probabilities: Mapping[int, Float64Array],
+    precisions: Mapping[str, Float64Array],
 ) -> list[ImageRecord]:
     prepared = {image.item.name: image for image in stage.images}
+    columns = {image.item.name: column for column, image in enumerate(stage.images)}
     records = []
     for item in items:
         image = prepared.get(item.name)
@@ -126,6 +132,10 @@ def _image_records(
                 status="ok" if image is not None else "failed",
                 reason=stage.failures.get(item.name, ""),
                 digest="" if image is None else image.digest,
+                consensus_ap={
+                    name: float("nan") if image is None else float(values[columns[item.name]])
+                    for name, values in precisions.items()
+                },
             )
         )
     return records
@@ -133,8 +143,8 @@ def _image_records(
 
 def _score_rows(name: str, states: Sequence[MemberState], result: ExplainerResults, seed: int) -> list[ScoreRow]:
     mean, low, high = mean_interval(result.scores, seed=seed)
-    others = _mean_of_finite(result.leave_one_out)
-    precision = _mean_of_finite(result.mask_ap)
+    others = member_scores(result.leave_one_out)
+    precision = member_scores(result.mask_ap)
     counts = np.isfinite(result.scores).sum(axis=1)
     return [
         ScoreRow(
@@ -178,14 +188,6 @@ def _unit_rows(
     ]
 
 
-def _mean_of_finite(values: Float64Array) -> Float64Array:
-    """Return row means over finite entries, NaN for rows without any."""
-    finite: BoolArray = np.isfinite(values)
-    counts = finite.sum(axis=1)
-    sums = np.where(finite, values, 0.0).sum(axis=1)
-    return np.divide(sums, counts, out=np.full(len(values), np.nan), where=counts > 0)
-
-
 def _number(value: float | None) -> float:
     return float("nan") if value is None else value
 
@@ -194,5 +196,3 @@ def _classes(committee: Committee, states: Sequence[MemberState]) -> int | None:
     if committee.classes is not None:
         return committee.classes
     return next((state.facts.output.classes for state in states if state.facts is not None), None)
-
-

@@ -35,9 +35,7 @@ def read_row(group: zarr.Group, name: str, index: int, size: int | None = None) 
     return row if size is None else np.ascontiguousarray(row[:size])
 
 
-def _array(
-    group: zarr.Group, name: str, dtype: npt.DTypeLike, needed: tuple[int, ...], chunks: tuple[int, ...]
-) -> Any:
+def _array(group: zarr.Group, name: str, dtype: npt.DTypeLike, needed: tuple[int, ...], chunks: tuple[int, ...]) -> Any:
     if name not in group:
         kind = np.dtype(dtype)
         return group.create_array(

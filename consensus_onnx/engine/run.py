@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-
 from consensus_onnx.arrays import AnyArray, BoolArray, Float64Array, UInt8Array
 from consensus_onnx.config import read_yaml
 from consensus_onnx.consensus import to_grid
@@ -111,10 +110,9 @@ class Run:
     def consensus(self, explainer: str, image: int | str) -> AnyArray:
         """Return the vote of an image: float64 (K,) or float32 (g, g) on the common grid."""
         column = self.image_index(image)
-        vote = self._result(explainer, "consensus")[column]
-        if self.kind(explainer) == "superpixel":
-            return vote[: int(self.segments(explainer, column).max()) + 1]
-        return vote
+        vote: AnyArray = self._result(explainer, "consensus")[column]
+        pixel = self.kind(explainer) == "pixel"
+        return vote if pixel else vote[: int(self.segments(explainer, column).max()) + 1]
 
     def explanation(self, explainer: str, member: int | str, image: int | str) -> Explanation:
         """Return what an explainer said; maps come on the common grid on which they were compared.

@@ -79,7 +79,7 @@ def score_explainer(
         segments = None if pixel else store.segments(explainer.name, image.row)
         shape = (grid or 0, grid or 0) if segments is None else (int(segments.max()) + 1,)
         values = np.zeros((members, *shape))
-        for index in np.flatnonzero(present):
+        for index in np.flatnonzero(present).tolist():
             receipt = receipts[index][image.row]
             stored = store.explanation_array(explainer.name, states[index].digest, image.row, "values", receipt)
             values[index] = to_grid(stored, (shape[0], shape[0])) if pixel else stored
@@ -89,7 +89,7 @@ def score_explainer(
         if "mask" in image.array_digests:
             mask = store.mask(image.row)
             consensus_ap[column] = average_precision(mask, _on_canvas(agreement.consensus, segments, side))
-            for index in np.flatnonzero(present):
+            for index in np.flatnonzero(present).tolist():
                 member_ap[index, column] = average_precision(mask, _on_canvas(values[index], segments, side))
     sigma = resolve_sigma(raw, voting)
     scores, leave_one_out = to_scores(raw, voting, sigma), to_scores(others, voting, sigma)

@@ -149,6 +149,7 @@ class GradientService:
         }
         if job.check:
             found = check_gradient(model, gradient)
+            found.require()
             header |= {"max_relative_error": found.max_relative_error, "resolution": found.resolution}
         return Message(header)
 

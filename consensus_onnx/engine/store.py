@@ -108,7 +108,9 @@ class RunStore:
         """Return the receipts of a member's explanations by image."""
         return _by_image(self.journal(explainer, digest[:_SHORT]))
 
-    def explanation_array(self, explainer: str, digest: str, index: int, name: str, receipt: Mapping[str, Any]) -> AnyArray:
+    def explanation_array(
+        self, explainer: str, digest: str, index: int, name: str, receipt: Mapping[str, Any]
+    ) -> AnyArray:
         """Return `values` or `standard_error` of a receipted explanation.
 
         Raises

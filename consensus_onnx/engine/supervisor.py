@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -86,7 +87,7 @@ def run_tasks(tasks: Iterable[Task], workers: int, limits: Limits) -> None:
         After which a silent worker is killed.
     """
     waiting = iter(tasks)
-    threads = max(1, len(os.sched_getaffinity(0)) // workers)
+    threads = threads_per_worker(workers)
     running: list[_Running] = []
     try:
         while True:
@@ -101,6 +102,11 @@ def run_tasks(tasks: Iterable[Task], workers: int, limits: Limits) -> None:
     finally:
         for worker in running:
             _kill(worker)
+
+
+def threads_per_worker(workers: int) -> int:
+    """Return each worker's share of the cores this process may use."""
+    return max(1, len(os.sched_getaffinity(0)) // workers)
 
 
 def _start(task: Task, threads: int, limits: Limits) -> _Running:
@@ -140,10 +146,8 @@ def _advance(worker: _Running, limits: Limits) -> bool:
         raise RuntimeError("a script went on after its worker had failed") from failure
     worker.stage = str(command.get("do", "work"))
     worker.deadline = time.monotonic() + limits.command
-    try:
+    with contextlib.suppress(OSError):  # it died meanwhile; the next look at the connection tells how
         worker.connection.send_bytes(json.dumps(command).encode())
-    except OSError:  # it died meanwhile; the next look at the connection tells how
-        pass
     return True
 
 
@@ -169,7 +173,7 @@ def _death(worker: _Running) -> WorkerError:
     if code < 0:
         name = signal.Signals(-code).name
         return WorkerError(f"crashed({name})", f"its process was killed by {name} during {worker.stage}")
-    hint = "; put the audit of a script under `if __name__ == \"__main__\":`" if worker.stage == "opening" else ""
+    hint = '; put the audit of a script under `if __name__ == "__main__":`' if worker.stage == "opening" else ""
     return WorkerError(f"crashed(exit {code})", f"its process ended with exit code {code} during {worker.stage}{hint}")
 
 

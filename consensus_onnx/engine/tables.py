@@ -1,4 +1,8 @@
-"""CSV files of a run: frozen dataclasses as rows, typed both ways, safe to open in a spreadsheet."""
+"""CSV files of a run: frozen dataclasses as rows, typed both ways, safe to open in a spreadsheet.
+
+A field's column has its name, or the one in its metadata; a field of type ``dict[str, float]`` becomes one column per
+key, 'name.key'.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import dataclasses
 import io
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,13 +23,19 @@ T = TypeVar("T")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run a text cell that begins so
 
 
-def write_table(path: Path, kind: type[T], rows: Iterable[T]) -> None:
+def write_table(path: Path, kind: type[T], rows: Sequence[T]) -> None:
     """Write rows of one dataclass; None and NaN are empty cells, numbers round-trip exactly."""
-    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    columns = [
+        (column, field.name, key)
+        for field in dataclasses.fields(kind)  # type: ignore[arg-type]
+        for column, key in _columns(field, rows)
+    ]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([_cell(getattr(row, name)) for name in names] for row in rows)
+    writer.writerow([column for column, _, _ in columns])
+    for row in rows:
+        values = ((getattr(row, name), key) for _, name, key in columns)
+        writer.writerow([_cell(value if key is None else value.get(key)) for value, key in values])
     write_text(path, text.getvalue())
 
 
@@ -35,24 +45,52 @@ def read_table(path: Path, kind: type[T]) -> tuple[T, ...]:
     Raises
     ------
     StoreError
-        If the file is missing or its columns are others; the message names them.
+        If the file is missing or damaged, or its columns are others; the message names them.
     """
-    types_by_name = typing.get_type_hints(kind)
-    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    hints = typing.get_type_hints(kind)
+    fields = {_column(field): field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     try:
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.reader(file, strict=True)
             header = next(reader, [])
-            if header != names:
-                raise StoreError(f"{path}: expected the columns {', '.join(names)}; got {', '.join(header)}")
-            return tuple(
-                kind(**{name: _value(text, types_by_name[name]) for name, text in zip(names, row, strict=True)})
-                for row in reader
-            )
+            found = {column.partition(".")[0] for column in header}
+            needed = {column for column, name in fields.items() if not _is_mapping(hints[name])}
+            if not needed <= found <= set(fields):
+                raise StoreError(f"{path}: expected the columns {', '.join(fields)}; got {', '.join(header)}")
+            return tuple(_row(kind, fields, hints, zip(header, row, strict=True)) for row in reader)
     except OSError as error:
         raise StoreError(f"{path}: cannot be read ({error.strerror}); is this a finished run folder?") from error
     except (csv.Error, ValueError) as error:
         raise StoreError(f"{path}: is damaged ({error}); run the audit again to rewrite it") from error
+
+
+def _row(kind: type[T], fields: Mapping[str, str], hints: Mapping[str, Any], cells: Iterable[tuple[str, str]]) -> T:
+    values: dict[str, Any] = {name: {} for name in fields.values() if _is_mapping(hints[name])}
+    for column, text in cells:
+        base, _, key = column.partition(".")
+        name = fields[base]
+        if key:
+            values[name][key] = _value(text, float)
+        else:
+            values[name] = _value(text, hints[name])
+    return kind(**values)
+
+
+def _columns(field: dataclasses.Field[Any], rows: Sequence[object]) -> list[tuple[str, str | None]]:
+    """Return a field's columns with the key each stands for."""
+    column = _column(field)
+    if not str(field.type).startswith("dict["):
+        return [(column, None)]
+    keys = dict.fromkeys(key for row in rows for key in getattr(row, field.name))
+    return [(f"{column}.{key}", key) for key in keys]
+
+
+def _column(field: dataclasses.Field[Any]) -> str:
+    return str(field.metadata.get("column", field.name))
+
+
+def _is_mapping(hint: Any) -> bool:
+    return typing.get_origin(hint) is dict
 
 
 def _cell(value: Any) -> str:

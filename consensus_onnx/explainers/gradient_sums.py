@@ -96,7 +96,7 @@ def _open(classifier: Classifier, of: Of) -> GradientSession:
         output=facts.output.name,
         wrt=facts.input.name,
         of="output" if of == facts.output.kind else of,
-        lowering=classifier.provider,
+        lowering="cuda" if classifier.provider == "cuda" else "cpu",
     )
     session = open_session(averaging_model(gradient), classifier.runtime)
     shape = next(value.shape for value in session.get_inputs() if value.name == SEED)

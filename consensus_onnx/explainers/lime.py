@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from consensus_onnx_kernels.masking import mask_batch_interleaved, mask_batch_planar, segment_means
 
 from consensus_onnx.arrays import AnyArray, Float64Array, Int32Array, UInt8Array
 from consensus_onnx.committee import Classifier, Member
@@ -18,6 +17,7 @@ from consensus_onnx.explainers.protocol import Kind, Target, opened, resolve_tar
 from consensus_onnx.explainers.randomness import stream_key
 from consensus_onnx.explainers.surrogate import make_design, perturbation_rows
 from consensus_onnx.images import Superpixels, canvas_digest
+from consensus_onnx_kernels.masking import mask_batch_interleaved, mask_batch_planar, segment_means
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,8 @@ def fill_colours(canvas: UInt8Array, segments: Int32Array, fill: int | str) -> F
     count = int(segments.max()) + 1
     if isinstance(fill, int):
         return np.full((count, 3), float(fill))
-    return np.trunc(segment_means(canvas.reshape(-1, 3), segments.ravel(), count))
+    means: Float64Array = segment_means(canvas.reshape(-1, 3), segments.ravel(), count)
+    return np.trunc(means)
 
 
 def masked_batches(

@@ -89,7 +89,9 @@ def resolve_target(target: Target, probabilities: Float64Array) -> tuple[int, in
     if target == "predicted":
         return predicted, predicted
     if isinstance(target, str):
-        raise ValueError(f"target: must be 'predicted' or a class index here, got {target!r}; an audit resolves the others")
+        raise ValueError(
+            f"target: must be 'predicted' or a class index here, got {target!r}; an audit resolves the others"
+        )
     if not 0 <= target < len(probabilities):
         raise ValueError(f"target: must be a class in 0..{len(probabilities) - 1}, got {target}")
     return int(target), predicted

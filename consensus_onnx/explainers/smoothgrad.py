@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from consensus_onnx_kernels.noise import standard_normal
 
 from consensus_onnx.arrays import AnyArray, Float32Array, Int32Array, UInt8Array
 from consensus_onnx.committee import Classifier, Member
@@ -16,6 +15,7 @@ from consensus_onnx.explainers.gradient_sums import GradientSums, gradient_sums
 from consensus_onnx.explainers.protocol import Kind, Target, opened, resolve_target
 from consensus_onnx.explainers.randomness import stream_key
 from consensus_onnx.images import canvas_digest
+from consensus_onnx_kernels.noise import standard_normal
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,12 @@ class SmoothGrad:
     """
 
     samples: int = setting(50, "noisy copies of the input per member and image", minimum=2)
-    noise: float = setting(0.1, "noise standard deviation as a share of the input's value range", above=0.0, maximum=1.0)
-    of: Literal["logits", "probabilities"] = setting("logits", "what is differentiated", choices=("logits", "probabilities"))
+    noise: float = setting(
+        0.1, "noise standard deviation as a share of the input's value range", above=0.0, maximum=1.0
+    )
+    of: Literal["logits", "probabilities"] = setting(
+        "logits", "what is differentiated", choices=("logits", "probabilities")
+    )
     name: ClassVar[str] = "smoothgrad"
     kind: ClassVar[Kind] = "pixel"
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from consensus_onnx_kernels.noise import random_bits
-from consensus_onnx_kernels.ridge import fit_statistics, lime_weights, solve, weighted_design
 
 from consensus_onnx.arrays import Float64Array, UInt8Array, UInt64Array, require
+from consensus_onnx_kernels.noise import random_bits
+from consensus_onnx_kernels.ridge import fit_statistics, lime_weights, solve, weighted_design
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,12 @@ gradients as one more row, ((sum + g1) + g2) + ... is the same chain of addition
 
 from __future__ import annotations
 
+import numpy as np
 import onnx
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-import numpy as np
-
 from consensus_onnx.errors import ModelError
-from consensus_onnx.gradients.graphs import inputs_of, opsets_of, prune
+from consensus_onnx.gradients.graphs import inputs_of, prune
 from consensus_onnx.gradients.model import SEED, WRT_KEY
 from consensus_onnx.gradients.writer import PREFIX
 
@@ -48,9 +47,13 @@ def averaging_model(gradient: ModelProto) -> ModelProto:
     wrt = next((entry.value for entry in model.metadata_props if entry.key == WRT_KEY), None)
     inputs = inputs_of(graph)
     if wrt is None or SEED not in inputs:
-        raise ModelError(f"expected a model made by gradient_model, with input {SEED!r}; got inputs {', '.join(inputs)}")
+        raise ModelError(
+            f"expected a model made by gradient_model, with input {SEED!r}; got inputs {', '.join(inputs)}"
+        )
     if wrt not in inputs:
-        raise ModelError(f"gradients are averaged for a graph input; this model differentiates by the inner tensor {wrt!r}")
+        raise ModelError(
+            f"gradients are averaged for a graph input; this model differentiates by the inner tensor {wrt!r}"
+        )
     shape = inputs[wrt].type.tensor_type.shape.dim
     row = [1, *(dim.dim_value if dim.HasField("dim_value") else dim.dim_param or None for dim in shape[1:])]
     result = f"{PREFIX}{wrt}"

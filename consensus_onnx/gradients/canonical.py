@@ -17,7 +17,7 @@ mode excepted), below 13 by ONNX's version converter.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,7 @@ import onnx
 import onnx.checker
 import onnx.inliner
 import onnx.version_converter
-from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto, numpy_helper
+from onnx import ModelProto, NodeProto, ValueInfoProto, numpy_helper
 
 from consensus_onnx.errors import ModelError
 from consensus_onnx.gradients.evaluation import schema_of
@@ -127,13 +127,28 @@ def expand(model: ModelProto) -> ModelProto:
         }
         if not unknown:
             break
-        model = onnx.inliner.inline_selected_functions(model, sorted(unknown), inline_schema_functions=True)
+        model = expand_operators(model, sorted(unknown))
     return model
+
+
+def expand_operators(model: ModelProto, operators: Sequence[tuple[str, str]]) -> ModelProto:
+    """Replace the given (domain, operator) by the bodies their schemas define them with."""
+    try:
+        # Some bodies depend on their inputs' types, which the inliner only finds among declared values.
+        model = onnx.shape_inference.infer_shapes(model)
+        for tensor in model.graph.initializer:
+            model.graph.value_info.append(
+                onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
+            )
+        return onnx.inliner.inline_selected_functions(model, list(operators), inline_schema_functions=True)
+    except Exception as error:  # the inliner's assertions are RuntimeErrors, shape inference has its own class
+        names = ", ".join(sorted(operator for _, operator in operators))
+        raise ModelError(f"{names}: cannot be expanded into simpler operators: {str(error).splitlines()[0]}") from error
 
 
 def _has_body(node: NodeProto, opsets: dict[str, int]) -> bool:
     schema = schema_of(node, opsets)
-    return schema is not None and (schema.has_function or schema.has_context_dependent_function)
+    return schema is not None and (schema.has_function or schema.has_context_dependent_function)  # type: ignore[attr-defined]
 
 
 def fold(model: ModelProto) -> CanonicalModel:
@@ -168,7 +183,9 @@ def _resolve(nodes: Iterable[NodeProto], facts: Facts) -> Iterable[NodeProto]:
         if condition is None:
             for name in node.input:
                 if name and name not in facts:
-                    raise ModelError(f"node {node.name or node.output[0]!r} ({node.op_type}) reads {name!r}, which nothing makes")
+                    raise ModelError(
+                        f"node {node.name or node.output[0]!r} ({node.op_type}) reads {name!r}, which nothing makes"
+                    )
             facts.infer(node)
             yield node
         else:
@@ -182,9 +199,7 @@ def _branch(node: NodeProto, taken: bool) -> list[NodeProto]:
     prefix = f"{node.name or node.output[0]}/{wanted}/"
     made = {name for inner in body.node for name in inner.output} | {tensor.name for tensor in body.initializer}
     names = {name: prefix + name for name in made}
-    nodes = [
-        onnx.helper.make_node("Constant", [], [names[tensor.name]], value=tensor) for tensor in body.initializer
-    ]
+    nodes = [onnx.helper.make_node("Constant", [], [names[tensor.name]], value=tensor) for tensor in body.initializer]
     for inner in body.node:
         copy = NodeProto()
         copy.CopyFrom(inner)

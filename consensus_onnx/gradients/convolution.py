@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -94,11 +95,9 @@ def by_phases(emit: GraphWriter, gradient: str, conv: Convolution, weight: AnyAr
     source = weight.reshape(group, outputs, inputs, *windows.kernel)
     for index, phase in enumerate(phases):
         for chosen in product(*(taps[axis][phase[axis]] for axis in range(rank))):
-            tap = tuple(k for k, _ in chosen)
-            place = tuple(offset - lowest[axis] for axis, (_, offset) in enumerate(chosen))
-            kernels[(slice(None), slice(None), index, slice(None), *place)] += np.swapaxes(
-                source[(slice(None), slice(None), slice(None), *tap)], 1, 2
-            )
+            tap: tuple[Any, ...] = (..., *(k for k, _ in chosen))
+            place: tuple[Any, ...] = (..., *(offset - lowest[axis] for axis, (_, offset) in enumerate(chosen)))
+            kernels[:, :, index][place] += np.swapaxes(source[tap], 1, 2)
     kernel = emit.constant(kernels.reshape(group * inputs * len(phases), outputs, *reach))
     sizes, outs = _spatial(emit, conv.x), _spatial(emit, gradient)
     steps = [_steps(size, out, windows, axis) for axis, (size, out) in enumerate(zip(sizes, outs, strict=True))]
@@ -181,7 +180,7 @@ def _phase_taps(windows: Windows, axis: int) -> list[list[tuple[int, int]]]:
 
 
 def _steps(size: Dim, out: Dim, windows: Windows, axis: int) -> int:
-    """Return how many more steps of stride s cover the input than there are outputs (the most there can be, if it varies)."""
+    """Return how many more steps of stride s cover the input than there are outputs; the most possible if it varies."""
     stride = windows.strides[axis]
     if isinstance(size, int) and isinstance(out, int):
         return -(-size // stride) - out
@@ -205,9 +204,7 @@ def _interleave(emit: GraphWriter, y: str, strides: Sequence[int]) -> str:
     return _merge(emit, emit.transpose(split, order), [shape[0], channels], shape[2:], strides)
 
 
-def _merge(
-    emit: GraphWriter, y: str, lead: Sequence[Dim], sizes: Sequence[Dim], strides: Sequence[int]
-) -> str:
+def _merge(emit: GraphWriter, y: str, lead: Sequence[Dim], sizes: Sequence[Dim], strides: Sequence[int]) -> str:
     """Return (B, C, q, s, ...) as (B, C, q s, ...)."""
     whole = [dim for dim in sizes if isinstance(dim, int)]
     if len(whole) != len(sizes):

@@ -28,7 +28,9 @@ def schema_of(node: NodeProto, opsets: Mapping[str, int]) -> OpSchema | None:
 
 def can_evaluate(node: NodeProto) -> bool:
     """Say whether a node's outputs follow from its inputs alone, by standard operators, without a subgraph."""
-    subgraph = any(attribute.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for attribute in node.attribute)
+    subgraph = any(
+        attribute.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for attribute in node.attribute
+    )
     return node.domain == "" and node.op_type not in _RANDOM and not subgraph
 
 
@@ -59,7 +61,9 @@ def evaluate(node: NodeProto, opsets: Mapping[str, int], inputs: Mapping[str, An
             warnings.simplefilter("ignore")
             results = ReferenceEvaluator(helper.make_model(graph, opset_imports=imports)).run(None, dict(inputs))
     except Exception as error:  # the evaluator raises whatever NumPy does
-        raise ModelError(f"node {node.name or node.output[0]!r} ({node.op_type}) cannot be computed: {error}") from error
+        raise ModelError(
+            f"node {node.name or node.output[0]!r} ({node.op_type}) cannot be computed: {error}"
+        ) from error
     found = iter(results)
     return [np.asarray(next(found)) if name else np.empty(0, np.float32) for name in node.output]
 

@@ -26,7 +26,20 @@ Shape: TypeAlias = tuple[Dim, ...]
 # Element types no gradient passes through.
 INTEGERS = frozenset(
     int(getattr(TensorProto, name))
-    for name in ("UINT8", "INT8", "UINT16", "INT16", "INT32", "INT64", "UINT32", "UINT64", "BOOL", "STRING", "INT4", "UINT4")
+    for name in (
+        "UINT8",
+        "INT8",
+        "UINT16",
+        "INT16",
+        "INT32",
+        "INT64",
+        "UINT32",
+        "UINT64",
+        "BOOL",
+        "STRING",
+        "INT4",
+        "UINT4",
+    )
 )
 # Sizes a symbolic leading dimension takes. Neither divides the other and neither is a usual size of anything else.
 _BATCH_PROBES = (5, 12, 7)
@@ -179,6 +192,7 @@ class Facts:
         schema = schema_of(node, self.opsets)
         if schema is None:
             return {}
+        inputs = [self._facts[name] for name in node.input if name]
         data = {
             name: numpy_helper.from_array(value, name)
             for name, value in known.items()
@@ -198,7 +212,7 @@ class Facts:
         except (onnx.shape_inference.InferenceError, ValueError, RuntimeError) as error:
             raise ModelError(
                 f"node {node.name or node.output[0]!r} ({node.op_type}): its inputs do not fit: "
-                f"{', '.join(self._facts[name].describe() for name in node.input if name)}: {str(error).splitlines()[0]}"
+                f"{', '.join(fact.describe() for fact in inputs)}: {str(error).splitlines()[0]}"
             ) from error
 
 

@@ -61,7 +61,7 @@ def find_head(model: ModelProto | str | os.PathLike[str], output: str | None = N
         If `output` is none of the model's outputs.
     """
     graph = (model if isinstance(model, ModelProto) else onnx.load(os.fspath(model), load_external_data=False)).graph
-    name = the_output(graph, output)
+    name: str = the_output(graph, output)
     makers = {made: node for node in graph.node for made in node.output}
     node = makers.get(name)
     while node is not None and node.domain in ("", "ai.onnx") and node.op_type in _TRANSPARENT:
@@ -69,7 +69,7 @@ def find_head(model: ModelProto | str | os.PathLike[str], output: str | None = N
     if node is None or node.domain not in ("", "ai.onnx"):
         return Head(name, name, None)
     if node.op_type == "Softmax":
-        return Head(name, node.input[0], name, _axis(node))
+        return Head(name, str(node.input[0]), name, _axis(node))
     if node.op_type in ("LogSoftmax", "Sigmoid"):
         return Head(name, None, None)
     return Head(name, name, None)
@@ -85,7 +85,7 @@ def the_output(graph: onnx.GraphProto, output: str | None) -> str:
     floats = [info.name for info in graph.output if info.type.tensor_type.elem_type not in INTEGERS]
     if len(floats) != 1:
         raise ModelError(f"the model has {len(floats)} outputs of floats ({', '.join(floats) or 'none'}); name one")
-    return floats[0]
+    return str(floats[0])
 
 
 def _axis(node: NodeProto) -> int:

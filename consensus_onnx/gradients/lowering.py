@@ -7,7 +7,7 @@ Milliseconds in comments: two AVX-512 cores, ONNX Runtime 1.31, float32.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from onnx import TensorProto
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from consensus_onnx.gradients.convolution import Convolution
     from consensus_onnx.gradients.nodes import NodeView
     from consensus_onnx.gradients.writer import GraphWriter
-
-LoweringName: TypeAlias = Literal["cpu", "cuda"]
 
 # HardSigmoid clips alpha y + beta to [0, 1]. With alpha = 2^127, the largest power of two of float32, every normal
 # positive float goes to exactly 1 (the smallest, 2^-126, to 2 before clipping), zero of either sign to 0. Only
@@ -77,9 +75,7 @@ class CpuLowering:
             return _masked(emit, "Greater", gradient, y, low)
         if low == 0:
             return emit.op("Mul", gradient, emit.op("HardSigmoid", y, alpha=_STEEP, beta=0.0))
-        return emit.op(
-            "Mul", gradient, emit.op("HardSigmoid", y, alpha=_STEEP_AT_BOUND, beta=_at_bound(emit, y, -low))
-        )
+        return emit.op("Mul", gradient, emit.op("HardSigmoid", y, alpha=_STEEP_AT_BOUND, beta=_at_bound(emit, y, -low)))
 
     def where_below(self, emit: GraphWriter, gradient: str, y: str, high: float) -> str:
         """Return the gradient where y < high, else 0."""
@@ -111,7 +107,7 @@ class CudaLowering:
         return _masked(emit, "Less", gradient, y, high)
 
 
-def choose_lowering(lowering: LoweringName | Lowering) -> Lowering:
+def choose_lowering(lowering: str | Lowering) -> Lowering:
     """Return a lowering by name, or the one given.
 
     Raises

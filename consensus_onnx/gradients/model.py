@@ -13,7 +13,7 @@ from consensus_onnx.gradients.canonical import CanonicalModel, canonicalise
 from consensus_onnx.gradients.facts import INTEGERS, Dim
 from consensus_onnx.gradients.graphs import prune
 from consensus_onnx.gradients.head import find_head, the_output
-from consensus_onnx.gradients.lowering import Lowering, LoweringName, choose_lowering
+from consensus_onnx.gradients.lowering import Lowering, choose_lowering
 from consensus_onnx.gradients.sweep import missing_rules, missing_rules_error, path, sweep
 from consensus_onnx.gradients.writer import PREFIX, GraphWriter
 
@@ -32,7 +32,7 @@ def gradient_model(
     output: str | None = None,
     wrt: str | None = None,
     of: Of = "output",
-    lowering: LoweringName | Lowering = "cpu",
+    lowering: str | Lowering = "cpu",
 ) -> ModelProto:
     """Return a model that also computes the gradient of an output with respect to an input.
 
@@ -47,7 +47,7 @@ def gradient_model(
     of : {"output", "logits", "probabilities"}
         "logits" differentiates what goes into the final Softmax, "probabilities" what comes out of one, which is
         added where the model ends in logits; "output" takes the output as it is.
-    lowering : {"cpu", "cuda"} or Lowering
+    lowering : "cpu", "cuda" or Lowering
         Which operators to write, for the provider that will run them.
 
     Returns
@@ -127,12 +127,16 @@ def _chosen_tensor(canonical: CanonicalModel, output: str | None, of: Of) -> str
     if of not in ("logits", "probabilities"):
         raise ValueError(f"of: expected output, logits or probabilities, got {of!r}")
     if head.logits is None:
-        raise ModelError(f"output {head.output!r} is neither logits nor their Softmax; differentiate it with of='output'")
+        raise ModelError(
+            f"output {head.output!r} is neither logits nor their Softmax; differentiate it with of='output'"
+        )
     if of == "logits":
         return head.logits
     if head.probabilities is not None:
         return head.probabilities
-    node = helper.make_node("Softmax", [head.logits], [PROBABILITIES], name=PROBABILITIES, axis=_class_axis(canonical, head.logits))
+    node = helper.make_node(
+        "Softmax", [head.logits], [PROBABILITIES], name=PROBABILITIES, axis=_class_axis(canonical, head.logits)
+    )
     canonical.facts.infer(node)
     graph.node.append(node)
     return PROBABILITIES
@@ -150,7 +154,9 @@ def _chosen_input(canonical: CanonicalModel, wrt: str | None) -> str:
     floats = [name for name, info in inputs.items() if info.type.tensor_type.elem_type not in INTEGERS]
     if wrt is None:
         if len(floats) != 1:
-            raise ModelError(f"the model has {len(floats)} inputs of floats ({', '.join(floats) or 'none'}); name one by wrt")
+            raise ModelError(
+                f"the model has {len(floats)} inputs of floats ({', '.join(floats) or 'none'}); name one by wrt"
+            )
         return floats[0]
     if wrt not in canonical.facts:
         raise ValueError(f"wrt: expected one of {', '.join(floats)} or an inner tensor, got {wrt!r}")
@@ -194,7 +200,7 @@ def _assemble(canonical: CanonicalModel, emit: GraphWriter, tensor: str, source:
 
 
 def _value_info(canonical: CanonicalModel, name: str, like: str) -> ValueInfoProto:
-    """Return a graph input or output with another tensor's type; sizes that vary keep the name their input gave them."""
+    """Return a graph input or output with another tensor's type; sizes that vary keep their symbol."""
     fact = canonical.facts[like]
     for info in (*canonical.model.graph.input, *canonical.model.graph.output):
         if info.name == like and info.type.tensor_type.HasField("shape"):

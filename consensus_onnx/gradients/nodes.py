@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from onnx import NodeProto, helper
 
@@ -102,26 +102,26 @@ class NodeView:
     def integer(self, name: str, default: int) -> int:
         """Return an integer attribute."""
         value = self._attribute(name)
-        return default if value is None else int(value)  # type: ignore[call-overload,no-any-return]
+        return default if value is None else int(value)
 
     def real(self, name: str, default: float) -> float:
         """Return a float attribute."""
         value = self._attribute(name)
-        return default if value is None else float(value)  # type: ignore[arg-type]
+        return default if value is None else float(value)
 
     def text(self, name: str, default: str) -> str:
         """Return a string attribute."""
         value = self._attribute(name)
-        return default if value is None else value.decode()  # type: ignore[attr-defined,no-any-return]
+        return default if value is None else value.decode()
 
     def integers(self, name: str, default: Sequence[int] | None = None) -> tuple[int, ...] | None:
         """Return a list of integers, or the default."""
         value = self._attribute(name)
         chosen = default if value is None else value
-        return None if chosen is None else tuple(chosen)  # type: ignore[arg-type]
+        return None if chosen is None else tuple(chosen)
 
-    def _attribute(self, name: str) -> object:
+    def _attribute(self, name: str) -> Any:
         for attribute in self.proto.attribute:
             if attribute.name == name:
-                return helper.get_attribute_value(attribute)  # type: ignore[no-any-return]
+                return helper.get_attribute_value(attribute)
         return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from consensus_onnx.gradients.nodes import NodeView
 from consensus_onnx.gradients.writer import GraphWriter
 
@@ -10,7 +12,7 @@ def max_pool_by_indices(emit: GraphWriter, node: NodeView, gradient: str) -> str
     """Add each gradient at the flat index of its window's maximum, which MaxPool itself tells."""
     x = node.inputs[0]
     kept = ("kernel_shape", "strides", "pads", "dilations")
-    attributes: dict[str, object] = {name: node.integers(name) for name in kept}
+    attributes: dict[str, Any] = {name: node.integers(name) for name in kept}
     attributes["ceil_mode"] = node.integer("ceil_mode", 0)
     attributes["auto_pad"] = node.text("auto_pad", "NOTSET")
     if attributes["auto_pad"] != "NOTSET":

@@ -1,10 +1,10 @@
-"""The table of gradient rules: operator and schema version on one side, a function that reads like a formula on the other.
+"""The table of gradient rules: operator and schema version here, a function that reads like a formula there.
 
 A rule is written as
 
-    @gradient_rule("Relu", versions=(14,))
-    def relu(node, grads, emit):
-        ...
+    @gradient_rule("Exp", versions=(13,))
+    def exp(node, grads, emit):
+        return [emit.op("Mul", first(grads), node.outputs[0])]
 
 and answers one gradient per input of the node: the name of a tensor, or None, the symbolic zero. Rules live in the
 modules of `consensus_onnx.gradients.rules`, found by listing that package and loaded when the table is first asked.
@@ -124,6 +124,19 @@ def nearest(op_type: str, limit: int = 3) -> tuple[str, ...]:
     lowered = {name.lower(): name for name in names}
     close = difflib.get_close_matches(op_type.lower(), lowered, n=limit, cutoff=0.5)
     return tuple(lowered[name] for name in close)
+
+
+def first(grads: Sequence[Grad]) -> str:
+    """Return the gradient of a node's first output, for nodes with no other: the sweep asks no rule without one.
+
+    Raises
+    ------
+    ValueError
+        If it is the symbolic zero; a node with several outputs needs a rule that expects that.
+    """
+    if grads[0] is None:
+        raise ValueError("the first output has no gradient; this rule cannot be asked about other outputs")
+    return grads[0]
 
 
 def _zero(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:

@@ -52,7 +52,11 @@ def missing_rules_error(missing: Sequence[tuple[str, int, str]], opset: int) -> 
     for (op_type, version), nodes in lines.items():
         more = f" and {len(nodes) - 1} more" if len(nodes) > 1 else ""
         close = nearest(op_type.rsplit(".", 1)[-1])
-        near = f"nearest operators with rules: {', '.join(close)}" if close else "no operator with a rule has a similar name"
+        near = (
+            f"nearest operators with rules: {', '.join(close)}"
+            if close
+            else "no operator with a rule has a similar name"
+        )
         texts.append(f"no gradient rule for {op_type}-{version} (node {nodes[0]!r}{more}, opset {opset}); {near}")
     return UnsupportedOperatorError("\n".join(texts))
 
@@ -100,7 +104,7 @@ def accumulate(grads: Sequence[str], emit: GraphWriter) -> Grad:
 
 
 def _join(grads: Sequence[str], emit: GraphWriter) -> Grad:
-    """Concatenate gradients that are pieces of one axis and fill it, else None (three Pads and two Adds cost 5 copies)."""
+    """Concatenate gradients that are pieces of one axis and fill it, else None: one copy, not a Pad and Add each."""
     pieces = [emit.pieces[grad] for grad in grads if grad in emit.pieces]
     if len(pieces) < max(len(grads), 2) or len({piece.axis for piece in pieces}) > 1:
         return None

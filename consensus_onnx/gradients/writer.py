@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from onnx import NodeProto, helper, numpy_helper
@@ -89,12 +89,12 @@ class GraphWriter:
 
     # ---- operators --------------------------------------------------------------------------------------------
 
-    def op(self, op_type: str, *inputs: str, **attributes: object) -> str:
+    def op(self, op_type: str, *inputs: str, **attributes: Any) -> str:
         """Append an operator with one output and return that output's name ('' among the inputs: left out)."""
         return self.ops(op_type, inputs, ("",), **attributes)[0]
 
     def ops(
-        self, op_type: str, inputs: Sequence[str], outputs: Sequence[str], domain: str = "", **attributes: object
+        self, op_type: str, inputs: Sequence[str], outputs: Sequence[str], domain: str = "", **attributes: Any
     ) -> tuple[str, ...]:
         """Append an operator with several outputs.
 
@@ -300,5 +300,3 @@ class GraphWriter:
             if name not in self._taken:
                 self._taken.add(name)
                 return name
-
-

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 LINE_HEIGHT = 12.0
 CHARACTER_WIDTH = 5.6  # measured mean of names such as mobilenet_v1 at 10.5 px in common system fonts
 _POINT_RADIUS = 6.0
-_DISTANCES = (8.0, 16.0, 28.0)
+_DISTANCES = (8.0, 18.0, 32.0, 50.0)
+_NEAR = 18.0  # farther labels get a line to their point
+_CROSSING = 9.0  # a label over a line costs as much as so many pixels of distance
 _DIRECTIONS = ((1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (1, 1), (-1, -1), (-1, 1))
 
 
@@ -26,6 +28,11 @@ class Box:
         width = min(self.right, other.right) - max(self.left, other.left)
         height = min(self.bottom, other.bottom) - max(self.top, other.top)
         return max(width, 0.0) * max(height, 0.0)
+
+    def holds(self, other: Box) -> bool:
+        """Whether the other rectangle lies inside."""
+        across = self.left <= other.left and other.right <= self.right
+        return across and self.top <= other.top and other.bottom <= self.bottom
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,9 @@ class Label:
     leader: bool
 
 
-def place_labels(points: Sequence[tuple[float, float]], texts: Sequence[str], frame: Box) -> list[Label | None]:
+def place_labels(
+    points: Sequence[tuple[float, float]], texts: Sequence[str], frame: Box, lines: Sequence[Box] = ()
+) -> list[Label | None]:
     """Place a label beside each point, clear of points, of other labels and of the frame's border.
 
     Parameters
@@ -60,6 +69,8 @@ def place_labels(points: Sequence[tuple[float, float]], texts: Sequence[str], fr
         One a point.
     frame : Box
         What labels must stay in.
+    lines : sequence of Box
+        What labels should better not cross, but may.
 
     Returns
     -------
@@ -70,17 +81,18 @@ def place_labels(points: Sequence[tuple[float, float]], texts: Sequence[str], fr
     placed: list[Label | None] = [None] * len(points)
     # Points with few neighbours have room anyway; the crowded ones choose first.
     for index in sorted(range(len(points)), key=lambda i: (-_neighbours(points, i), i)):
+        best = None
         for distance in _DISTANCES:
             for horizontal, vertical in _DIRECTIONS:
                 label, box = _candidate(points[index], texts[index], horizontal, vertical, distance)
-                inside = frame.left <= box.left and box.right <= frame.right
-                inside = inside and frame.top <= box.top and box.bottom <= frame.bottom
-                if inside and not any(box.overlap(obstacle) > 0 for obstacle in obstacles):
-                    placed[index] = label
-                    obstacles.append(box)
-                    break
-            if placed[index] is not None:
-                break
+                if not frame.holds(box) or any(box.overlap(obstacle) > 0 for obstacle in obstacles):
+                    continue
+                cost = distance + _CROSSING * sum(box.overlap(line) > 0 for line in lines)
+                if best is None or cost < best[0]:
+                    best = cost, label, box
+        if best is not None:
+            placed[index] = best[1]
+            obstacles.append(best[2])
     return placed
 
 
@@ -99,4 +111,4 @@ def _candidate(
     left = {1: x, 0: x - width / 2, -1: x - width}[horizontal]
     anchor = {1: "start", 0: "middle", -1: "end"}[horizontal]
     box = Box(left, middle - LINE_HEIGHT / 2, left + width, middle + LINE_HEIGHT / 2)
-    return Label(text, anchor, x, middle + 3.6, distance > _DISTANCES[1]), box
+    return Label(text, anchor, x, middle + 3.6, distance > _NEAR), box

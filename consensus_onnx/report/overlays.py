@@ -12,8 +12,7 @@ from consensus_onnx.report.colours import AGAINST_CLASS, FOR_CLASS, heat_colours
 
 HEAT_PERCENTILE = 99.0  # a map's few brightest pixels would leave the rest of it dark
 _OPAQUE = 230  # of 255: the picture stays visible under the largest weight
-_HEAT_FADE = 0.8  # exponents below 1 keep middling values visible
-_WEIGHT_FADE = 0.85
+_HEAT_FADE = 1.2  # above 1: the noise floor of a gradient map would lay a haze over the picture
 
 
 def superpixel_overlay(weights: AnyArray, segments: AnyArray) -> UInt8Array:
@@ -37,7 +36,7 @@ def superpixel_overlay(weights: AnyArray, segments: AnyArray) -> UInt8Array:
     strength /= max(float(strength.max(initial=0.0)), np.finfo(np.float64).tiny)
     palette = np.empty((len(weights), 4), np.uint8)
     palette[:, :3] = np.where(weights[:, None] >= 0, FOR_CLASS, AGAINST_CLASS)
-    palette[:, 3] = np.round(_OPAQUE * strength**_WEIGHT_FADE)
+    palette[:, 3] = np.round(_OPAQUE * strength)
     painted: UInt8Array = palette[segments]
     return painted
 

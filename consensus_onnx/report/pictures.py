@@ -22,11 +22,15 @@ def photograph(picture: UInt8Array) -> Markup:
     return _webp(Image.fromarray(picture), quality=78)
 
 
-def grey_photograph(picture: UInt8Array) -> Markup:
-    """Return a picture (H, W, 3) without colour and paler, so that an overlay's colours are the only ones."""
+def paler_grey(picture: UInt8Array) -> UInt8Array:
+    """Return a picture (H, W, 3) as greys (H, W) of 50..225, so that an overlay's colours are the only ones."""
     grey = np.asarray(Image.fromarray(picture).convert("L"), np.float64)
-    paler = (50 + grey * (225 - 50) / 255).astype(np.uint8)
-    return _webp(Image.fromarray(paler), quality=70)
+    return (50 + grey * (225 - 50) / 255).astype(np.uint8)
+
+
+def grey_photograph(picture: UInt8Array) -> Markup:
+    """Return a picture (H, W, 3) in paler grey as a data URI."""
+    return _webp(Image.fromarray(paler_grey(picture)), quality=70)
 
 
 def overlay(values: AnyArray, segments: AnyArray | None, side: int = DISPLAY_SIDE) -> Markup:

@@ -13,10 +13,11 @@ from typing import Literal
 
 from consensus_onnx.report.label_placement import Box, Label, place_labels
 
-WIDTH, HEIGHT = 640.0, 430.0
-FRAME = Box(left=58.0, top=14.0, right=WIDTH - 14.0, bottom=HEIGHT - 48.0)
+WIDTH, HEIGHT = 780.0, 450.0
+FRAME = Box(left=58.0, top=10.0, right=WIDTH - 70.0, bottom=HEIGHT - 44.0)  # room for names at the right
+_NAMES = Box(left=62.0, top=10.0, right=WIDTH - 2.0, bottom=HEIGHT - 46.0)
 _MARGIN = 0.07  # of the data's range, kept free at either end
-_LABEL_LENGTH = 26
+_LABEL_LENGTH = 32
 
 Unit = Literal["number", "percent"]
 
@@ -115,9 +116,12 @@ def lay_out(
 
     places = [(across(point.x), down(point.y)) for point in points]
     names = [point.name if len(point.name) <= _LABEL_LENGTH else point.name[: _LABEL_LENGTH - 1] + "…" for point in points]
+    whiskers = [_whisker(point, down) for point in points]
+    lines = [Box(x - 1, ends[1], x + 1, ends[0]) for (x, _), ends in zip(places, whiskers, strict=True) if ends]
+    labels = place_labels(places, names, _NAMES, lines)
     marks = tuple(
-        Mark(point, *place, _whisker(point, down), label)
-        for point, place, label in zip(points, places, place_labels(places, names, FRAME), strict=True)
+        Mark(point, *place, ends, label)
+        for point, place, ends, label in zip(points, places, whiskers, labels, strict=True)
     )
     fit = _least_squares(points) if fitted else None
     line = None

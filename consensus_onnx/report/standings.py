@@ -12,7 +12,7 @@ from consensus_onnx.engine.records import MemberRecord, ScoreRow
 from consensus_onnx.engine.run import Run
 
 FAMILY_COLOURS = 8  # style.css has so many; more could not be told apart
-FEW_LABELS = 100  # below, a measured top-1 is known to +-8 points at best
+FEW_LABELS = 100  # below, the standard error of a measured top-1 of 80 % is more than 4 points
 _TITLES = {"lime": "LIME", "smoothgrad": "SmoothGrad"}
 
 
@@ -48,21 +48,34 @@ class Standing:
 
 @dataclass(frozen=True)
 class Accuracies:
-    """One accuracy per member, all of one origin where that is possible.
+    """The accuracies that scores are compared with.
 
     Attributes
     ----------
-    source : 'measured', 'declared', 'mixed' or 'none'
-        'measured' on this run's labelled images; 'declared' by the committee; 'mixed' where only some were measured.
+    source : 'declared', 'measured', 'mixed' or 'none'
+        Declared by the committee, or measured on this run's labelled images where nothing is declared.
     values : tuple of float
         0..1 in the committee's order; NaN where unknown.
+    measured : tuple of float
+        Only what was measured here.
     labelled : int
         Labelled images of this run.
     """
 
-    source: Literal["measured", "declared", "mixed", "none"]
+    source: Literal["declared", "measured", "mixed", "none"]
     values: tuple[float, ...]
+    measured: tuple[float, ...]
     labelled: int
+
+    @property
+    def both(self) -> bool:
+        """Whether there are measured accuracies beside declared ones."""
+        return self.source in ("declared", "mixed") and any(math.isfinite(value) for value in self.measured)
+
+    @property
+    def coarse(self) -> bool:
+        """Whether what was measured rests on too few labels to rank members by."""
+        return self.labelled < FEW_LABELS
 
 
 def title_of(explainer: str) -> str:
@@ -94,25 +107,17 @@ def family_slots(run: Run) -> Mapping[str, int]:
 
 
 def accuracies(run: Run) -> Accuracies:
-    """Choose the accuracies to compare scores with.
-
-    Measured ones, unless they come from fewer than 100 labelled images and every member that has a score declares
-    one: eight images give an accuracy nine possible values, declared ones are finer.
-    """
-    labelled = sum(image.label is not None for image in run.images)
-    scored = {row.member for row in run.score_rows if math.isfinite(row.score)}
-    all_declared = all(member.accuracy_declared is not None for member in run.members if member.name in scored)
-    if labelled < FEW_LABELS and scored and all_declared:
-        return Accuracies("declared", tuple(_or_nan(member.accuracy_declared) for member in run.members), labelled)
-    origins = {
-        "measured" if member.accuracy_measured is not None else "declared"
-        for member in run.members
-        if member.accuracy is not None
-    }
-    source: Literal["measured", "declared", "mixed", "none"] = "none"
+    """Collect the members' accuracies and say where they come from."""
+    origins = {member.accuracy_declared is not None for member in run.members if member.accuracy is not None}
+    source: Literal["declared", "measured", "mixed", "none"] = "none"
     if origins:
-        source = "mixed" if len(origins) > 1 else "measured" if "measured" in origins else "declared"
-    return Accuracies(source, tuple(_or_nan(member.accuracy) for member in run.members), labelled)
+        source = "mixed" if len(origins) > 1 else "declared" if origins == {True} else "measured"
+    return Accuracies(
+        source,
+        tuple(_or_nan(member.accuracy) for member in run.members),
+        tuple(_or_nan(member.accuracy_measured) for member in run.members),
+        sum(image.label is not None for image in run.images),
+    )
 
 
 def score_decimals(found: tuple[Standing, ...]) -> int:

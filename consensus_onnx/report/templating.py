@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 TEXT_LIMIT = 600  # characters of any text a model, a file name or a message brings along
 MISSING = "–"  # noqa: RUF001  an en dash is what a table shows for a number that does not exist
@@ -35,8 +36,16 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(clip=clean, number=number, percent=percent, signed=signed, count=count)
+    made.filters.update(breakable=breakable, clip=clean, number=number, percent=percent, signed=signed, count=count)
     return made
+
+
+def breakable(text: str, limit: int = 60) -> Markup:
+    """Return a cleaned and escaped name that lines may break after its underscores and hyphens."""
+    return Markup("").join(  # noqa: S704  the pieces are escaped
+        escape(piece) + (Markup("<wbr>") if piece in "_-/." else Markup(""))
+        for piece in re.split(r"([_\-/.])", clean(text, limit))
+    )
 
 
 def number(value: float | None, decimals: int = 3) -> str:

@@ -8,23 +8,21 @@ from collections.abc import Sequence
 import numpy as np
 
 from consensus_onnx.gradients.nodes import NodeView
-from consensus_onnx.gradients.registry import Grad, gradient_rule
+from consensus_onnx.gradients.registry import Grad, first, gradient_rule
 from consensus_onnx.gradients.writer import GraphWriter
 
 
 @gradient_rule("Relu", (14,))
 def relu(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g where y > 0, else 0 (0 at the kink)."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = g where y > 0, else 0 (0 at the kink)."""
+    g = first(grads)
     return [emit.lowering.where_above(emit, g, node.outputs[0], 0.0)]
 
 
 @gradient_rule("Clip", (13,))
 def clip(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g where low < y < high, else 0 (0 at both bounds, as PyTorch's ReLU6 and Hardtanh; its clamp passes g there)."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = g where low < y < high, else 0 (0 at the bounds, as PyTorch's ReLU6, not its clamp)."""
+    g = first(grads)
     y = node.outputs[0]
     largest = np.finfo(np.float32).max
     for position, keep in ((1, emit.lowering.where_above), (2, emit.lowering.where_below)):
@@ -37,9 +35,8 @@ def clip(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[G
 
 @gradient_rule("LeakyRelu", (16,))
 def leaky_relu(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g where x > 0, else alpha g (alpha at the kink)."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = g where x > 0, else alpha g (alpha at the kink)."""
+    g = first(grads)
     alpha = node.real("alpha", 0.01)
     passed = emit.scaled(emit.lowering.where_above(emit, g, node.inputs[0], 0.0), 1 - alpha)
     return [emit.op("Add", passed, emit.scaled(g, alpha))]
@@ -47,9 +44,8 @@ def leaky_relu(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequ
 
 @gradient_rule("PRelu", (16,))
 def prelu(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g where x > 0, else slope g (slope at the kink); dslope = g x where x <= 0."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = g where x > 0, else slope g (slope at the kink); dslope = g x where x <= 0."""
+    g = first(grads)
     x, slope = node.inputs
     positive = emit.op("Greater", x, emit.scalar(0, x))
     dx = emit.op("Where", positive, g, emit.op("Mul", g, slope))
@@ -67,9 +63,8 @@ def _two_sided(emit: GraphWriter, g: str, x: str, right: str, left: str) -> str:
 
 @gradient_rule("Elu", (6, 22))
 def elu(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g where x > 0, else alpha e^x g (alpha at 0)."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = g where x > 0, else alpha e^x g (alpha at 0)."""
+    g = first(grads)
     x = node.inputs[0]
     left = emit.op("Add", node.outputs[0], emit.scalar(node.real("alpha", 1.0), x))
     return [_two_sided(emit, g, x, emit.scalar(1, x), left)]
@@ -77,9 +72,8 @@ def elu(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Gr
 
 @gradient_rule("Selu", (6, 22))
 def selu(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = gamma g where x > 0, else gamma alpha e^x g = (y + gamma alpha) g."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = gamma g where x > 0, else gamma alpha e^x g = (y + gamma alpha) g."""
+    g = first(grads)
     x = node.inputs[0]
     alpha, gamma = node.real("alpha", 1.67326319217681884765625), node.real("gamma", 1.05070102214813232421875)
     left = emit.op("Add", node.outputs[0], emit.scalar(alpha * gamma, x))
@@ -88,9 +82,8 @@ def selu(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[G
 
 @gradient_rule("Celu", (12, 28))
 def celu(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g where x > 0, else e^(x / alpha) g = (y / alpha + 1) g."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = g where x > 0, else e^(x / alpha) g = (y / alpha + 1) g."""
+    g = first(grads)
     x = node.inputs[0]
     left = emit.op("Add", emit.scaled(node.outputs[0], 1 / node.real("alpha", 1.0)), emit.scalar(1, x))
     return [_two_sided(emit, g, x, emit.scalar(1, x), left)]
@@ -98,25 +91,22 @@ def celu(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[G
 
 @gradient_rule("ThresholdedRelu", (10, 22))
 def thresholded_relu(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g where x > alpha, else 0 (0 at alpha)."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = g where x > alpha, else 0 (0 at alpha)."""
+    g = first(grads)
     return [emit.lowering.where_above(emit, g, node.inputs[0], node.real("alpha", 1.0))]
 
 
 @gradient_rule("Shrink", (9,))
 def shrink(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g where |x| > lambd, else 0 (0 at the jumps)."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = g where |x| > lambd, else 0 (0 at the jumps)."""
+    g = first(grads)
     return [emit.lowering.where_above(emit, g, emit.op("Abs", node.inputs[0]), node.real("lambd", 0.5))]
 
 
 @gradient_rule("HardSigmoid", (6, 22))
 def hard_sigmoid(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = alpha g where 0 < y < 1, else 0 (0 at both bounds)."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = alpha g where 0 < y < 1, else 0 (0 at both bounds)."""
+    g = first(grads)
     y = node.outputs[0]
     inside = emit.lowering.where_below(emit, emit.lowering.where_above(emit, g, y, 0.0), y, 1.0)
     return [emit.scaled(inside, node.real("alpha", 0.2))]
@@ -124,9 +114,8 @@ def hard_sigmoid(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Se
 
 @gradient_rule("Gelu", (20,))
 def gelu(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g (Phi(x) + x phi(x)); with approximate="tanh" the derivative of x (1 + tanh u(x)) / 2."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = g (Phi(x) + x phi(x)); with approximate="tanh" the derivative of x (1 + tanh u(x)) / 2."""
+    g = first(grads)
     x = node.inputs[0]
     squared = emit.op("Mul", x, x)
     if node.text("approximate", "none") == "none":
@@ -146,9 +135,8 @@ def gelu(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[G
 
 @gradient_rule("Swish", (24,))
 def swish(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g (s + alpha y (1 - s)), with s = sigmoid(alpha x)."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = g (s + alpha y (1 - s)), with s = sigmoid(alpha x)."""
+    g = first(grads)
     x, y = node.inputs[0], node.outputs[0]
     alpha = node.real("alpha", 1.0)
     s = emit.op("Sigmoid", emit.scaled(x, alpha))

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from consensus_onnx.gradients.nodes import NodeView
-from consensus_onnx.gradients.registry import Grad, gradient_rule
+from consensus_onnx.gradients.registry import Grad, first, gradient_rule
 from consensus_onnx.gradients.writer import GraphWriter
 
 
 @gradient_rule("Add", (14,))
 def add(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """da = db = g."""
-    (g,) = grads
-    assert g is not None
+    """Return da = db = g."""
+    g = first(grads)
     return [emit.unbroadcast(g, name) if at in node.wanted else None for at, name in enumerate(node.inputs)]
 
 
@@ -22,9 +21,8 @@ gradient_rule("Sum", (13,))(add)
 
 @gradient_rule("Sub", (14,))
 def sub(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """da = g, db = -g."""
-    (g,) = grads
-    assert g is not None
+    """Return da = g, db = -g."""
+    g = first(grads)
     a, b = node.inputs
     return [
         emit.unbroadcast(g, a) if 0 in node.wanted else None,
@@ -34,9 +32,8 @@ def sub(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Gr
 
 @gradient_rule("Mul", (14,))
 def mul(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """da = g b, db = g a."""
-    (g,) = grads
-    assert g is not None
+    """Return da = g b, db = g a."""
+    g = first(grads)
     a, b = node.inputs
     return [
         emit.unbroadcast(emit.op("Mul", g, b), a) if 0 in node.wanted else None,
@@ -46,9 +43,8 @@ def mul(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Gr
 
 @gradient_rule("Div", (14,))
 def div(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """da = g / b, db = -g y / b."""
-    (g,) = grads
-    assert g is not None
+    """Return da = g / b, db = -g y / b."""
+    g = first(grads)
     a, b = node.inputs
     over = emit.op("Mul", g, emit.op("Reciprocal", b)) if node.constant(1) is not None else emit.op("Div", g, b)
     da = emit.unbroadcast(over, a) if 0 in node.wanted else None
@@ -60,8 +56,7 @@ def div(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Gr
 @gradient_rule("Mean", (13,))
 def mean(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
     """Each input gets g / n."""
-    (g,) = grads
-    assert g is not None
+    g = first(grads)
     share = emit.scaled(g, 1 / len(node.inputs))
     return [emit.unbroadcast(share, name) if at in node.wanted else None for at, name in enumerate(node.inputs)]
 
@@ -69,8 +64,7 @@ def mean(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[G
 @gradient_rule("Max", (13,))
 def maximum(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
     """Each input gets g where it is the largest; inputs that tie share g equally."""
-    (g,) = grads
-    assert g is not None
+    g = first(grads)
     y = node.outputs[0]
     hits = [emit.cast_like(emit.op("Equal", name, y), y) for name in node.inputs]
     count = hits[0]
@@ -88,9 +82,8 @@ gradient_rule("Min", (13,))(maximum)
 
 @gradient_rule("Pow", (15,))
 def power(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """da = g b a^(b - 1), 0 where b = 0; db = g y log a, 0 where a = 0 and b >= 0."""
-    (g,) = grads
-    assert g is not None
+    """Return da = g b a^(b - 1), 0 where b = 0; db = g y log a, 0 where a = 0 and b >= 0."""
+    g = first(grads)
     a, b = node.inputs
     exponent = emit.cast_like(b, a)
     da = db = None
@@ -107,7 +100,9 @@ def power(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[
         da = emit.unbroadcast(emit.op("Mul", g, slope), a)
     if 1 in node.wanted:
         growth = emit.op("Mul", node.outputs[0], emit.op("Log", a))
-        at_zero = emit.op("And", emit.op("Equal", a, emit.scalar(0, a)), emit.op("GreaterOrEqual", exponent, emit.scalar(0, a)))
+        at_zero = emit.op(
+            "And", emit.op("Equal", a, emit.scalar(0, a)), emit.op("GreaterOrEqual", exponent, emit.scalar(0, a))
+        )
         growth = emit.op("Where", at_zero, emit.scalar(0, a), growth)
         db = emit.unbroadcast(emit.op("Mul", g, growth), b)
     return [da, db]
@@ -115,9 +110,8 @@ def power(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[
 
 @gradient_rule("Mod", (13, 28))
 def mod(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """da = g; db = -g trunc(a / b) for the fmod of floats."""
-    (g,) = grads
-    assert g is not None
+    """Return da = g; db = -g trunc(a / b) for the fmod of floats."""
+    g = first(grads)
     a, b = node.inputs
     da = emit.unbroadcast(g, a) if 0 in node.wanted else None
     if 1 not in node.wanted:
@@ -129,8 +123,7 @@ def mod(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Gr
 @gradient_rule("Where", (16,))
 def where(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
     """The chosen side gets g, the other 0."""
-    (g,) = grads
-    assert g is not None
+    g = first(grads)
     condition, x, y = node.inputs
     zero = emit.scalar(0, g)
     return [

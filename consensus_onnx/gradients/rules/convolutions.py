@@ -7,19 +7,18 @@ from collections.abc import Sequence
 from consensus_onnx.errors import ModelError
 from consensus_onnx.gradients.convolution import Convolution
 from consensus_onnx.gradients.nodes import NodeView
-from consensus_onnx.gradients.registry import Grad, gradient_rule
+from consensus_onnx.gradients.registry import Grad, first, gradient_rule
 from consensus_onnx.gradients.windows import windows_of
 from consensus_onnx.gradients.writer import GraphWriter
 
 
 @gradient_rule("Conv", (11, 22))
 def conv(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dX is the transposed convolution of g with W, as the lowering writes it; dbias sums g over all but channels.
+    """Return dX is the transposed convolution of g with W, as the lowering writes it; dbias sums g per channel.
 
     The gradient of a computed kernel is not implemented.
     """
-    (g,) = grads
-    assert g is not None
+    g = first(grads)
     x, weight = node.inputs[:2]
     dx = db = None
     if 0 in node.wanted:
@@ -27,7 +26,9 @@ def conv(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[G
         windows = windows_of(node, kernel, node.shape(x)[2:])
         dx = emit.lowering.convolution(emit, g, Convolution(weight, x, node.integer("group", 1), windows))
     if 1 in node.wanted:
-        raise ModelError(f"node {node.label!r} (Conv): its kernel depends on the input; that gradient is not implemented")
+        raise ModelError(
+            f"node {node.label!r} (Conv): its kernel depends on the input; that gradient is not implemented"
+        )
     if 2 in node.wanted:
         db = emit.reduce("ReduceSum", g, [0, *range(2, emit.rank(g))], keepdims=False)
     return [dx, None, db][: len(node.inputs)]
@@ -35,9 +36,8 @@ def conv(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[G
 
 @gradient_rule("ConvTranspose", (11, 22))
 def conv_transpose(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dX is the convolution of g with W at the same stride, dilation and padding."""
-    (g,) = grads
-    assert g is not None
+    """Return dX is the convolution of g with W at the same stride, dilation and padding."""
+    g = first(grads)
     x, weight = node.inputs[:2]
     if 1 in node.wanted:
         raise ModelError(

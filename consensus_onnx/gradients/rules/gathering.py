@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from consensus_onnx.arrays import AnyArray
 from consensus_onnx.gradients.nodes import NodeView
-from consensus_onnx.gradients.registry import Grad, gradient_rule
+from consensus_onnx.gradients.registry import Grad, first, gradient_rule
 from consensus_onnx.gradients.writer import GraphWriter
 
 
 @gradient_rule("Gather", (13,))
 def gather(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g added to the rows it was picked from."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = g added to the rows it was picked from."""
+    g = first(grads)
     x, indices = node.inputs
     rank = node.rank(x)
     axis = node.axis(0, rank)
@@ -41,7 +42,7 @@ def gather(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence
     return [emit.transpose(summed, [int(at) for at in np.argsort(order)]), None]
 
 
-def _permuted(emit: GraphWriter, g: str, x: str, axis: int, rows: np.ndarray, size: int) -> str:
+def _permuted(emit: GraphWriter, g: str, x: str, axis: int, rows: AnyArray, size: int) -> str:
     """Return x's gradient where no row was picked twice: a Gather from g with one row of zeros appended."""
     source = np.full(size, len(rows), np.int64)
     source[rows] = np.arange(len(rows))
@@ -53,9 +54,8 @@ def _permuted(emit: GraphWriter, g: str, x: str, axis: int, rows: np.ndarray, si
 
 @gradient_rule("GatherElements", (13,))
 def gather_elements(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g added to the entries it was picked from."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = g added to the entries it was picked from."""
+    g = first(grads)
     x, indices = node.inputs
     axis = node.axis(0, node.rank(x))
     return [emit.op("ScatterElements", emit.zeros_like(x), indices, g, axis=axis, reduction="add"), None]
@@ -63,9 +63,8 @@ def gather_elements(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) ->
 
 @gradient_rule("GatherND", (13,))
 def gather_nd(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g added to the slices it was picked from; batch_dims = 0 only."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = g added to the slices it was picked from; batch_dims = 0 only."""
+    g = first(grads)
     if node.integer("batch_dims", 0):
         node.require_constant(0, "data with batch_dims > 0")
     return [emit.op("ScatterND", emit.zeros_like(node.inputs[0]), node.inputs[1], g, reduction="add"), None]
@@ -74,9 +73,8 @@ def gather_nd(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Seque
 @gradient_rule("ScatterND", (16, 18))
 def scatter_nd(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
     """Replacing: ddata = g with the written slices zero, dupdates = g there. Adding: ddata = g, dupdates = g there."""
-    (g,) = grads
-    assert g is not None
-    data, indices, updates = node.inputs
+    g = first(grads)
+    _, indices, updates = node.inputs
     reduction = node.text("reduction", "none")
     if reduction not in ("none", "add"):
         node.require_constant(0, f"data under reduction {reduction!r}")
@@ -89,8 +87,7 @@ def scatter_nd(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequ
 @gradient_rule("ScatterElements", (16, 18))
 def scatter_elements(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
     """Replacing: ddata = g with the written entries zero, dupdates = g there. Adding: ddata = g, dupdates = g there."""
-    (g,) = grads
-    assert g is not None
+    g = first(grads)
     data, indices, updates = node.inputs
     reduction = node.text("reduction", "none")
     if reduction not in ("none", "add"):
@@ -104,30 +101,31 @@ def scatter_elements(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -
 
 @gradient_rule("TopK", (11, 24))
 def top_k(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = the values' gradient at the places they were taken from."""
-    g = grads[0]
-    assert g is not None
+    """Return dx = the values' gradient at the places they were taken from."""
+    g = first(grads)
     x = node.inputs[0]
     axis = node.axis(-1, node.rank(x))
     indices = node.outputs[1]
     if not indices:
-        bounds = {"axis": axis, "largest": node.integer("largest", 1), "sorted": node.integer("sorted", 1)}
+        bounds: dict[str, Any] = {
+            "axis": axis,
+            "largest": node.integer("largest", 1),
+            "sorted": node.integer("sorted", 1),
+        }
         _, indices = emit.ops("TopK", node.inputs, ("values", "indices"), **bounds)
     return [emit.op("ScatterElements", emit.zeros_like(x), indices, g, axis=axis), None]
 
 
 @gradient_rule("CumSum", (14,))
 def cum_sum(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = the cumulative sum of g from the other end."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = the cumulative sum of g from the other end."""
+    g = first(grads)
     turned = 1 - node.integer("reverse", 0)
     return [emit.op("CumSum", g, node.inputs[1], exclusive=node.integer("exclusive", 0), reverse=turned), None]
 
 
 @gradient_rule("Trilu", (14,))
 def trilu(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = the same triangle of g."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = the same triangle of g."""
+    g = first(grads)
     return [emit.op("Trilu", g, *node.inputs[1:], upper=node.integer("upper", 1)), None][: len(node.inputs)]

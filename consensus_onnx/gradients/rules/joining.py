@@ -8,15 +8,14 @@ import numpy as np
 
 from consensus_onnx.errors import ModelError
 from consensus_onnx.gradients.nodes import NodeView
-from consensus_onnx.gradients.registry import Grad, gradient_rule
+from consensus_onnx.gradients.registry import Grad, first, gradient_rule
 from consensus_onnx.gradients.writer import END, GraphWriter
 
 
 @gradient_rule("Concat", (13,))
 def concat(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
     """Each input gets its own range of g."""
-    (g,) = grads
-    assert g is not None
+    g = first(grads)
     axis = node.axis(0, node.rank(node.outputs[0]))
     sizes = [node.shape(name)[axis] for name in node.inputs]
     if len(sizes) == 1:
@@ -33,7 +32,7 @@ def concat(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence
 
 @gradient_rule("Split", (13, 18))
 def split(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = the gradients of the parts, joined; a part nobody used is zeros."""
+    """Return dx = the gradients of the parts, joined; a part nobody used is zeros."""
     axis = node.axis(0, node.rank(node.inputs[0]))
     parts = [emit.zeros_like(name) if g is None else g for name, g in zip(node.outputs, grads, strict=True)]
     return [emit.op("Concat", *parts, axis=axis), None][: len(node.inputs)]
@@ -41,9 +40,8 @@ def split(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[
 
 @gradient_rule("Slice", (13,))
 def slice_(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g put back where it was cut, zeros elsewhere; steps spread it, negative ones turn it round."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = g put back where it was cut, zeros elsewhere; steps spread it, negative ones turn it round."""
+    g = first(grads)
     x = node.inputs[0]
     shape = node.shape(x)
     starts = node.require_constant(1, "starts").tolist()
@@ -57,24 +55,26 @@ def slice_(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence
     for axis, (start, end, step) in cuts.items():
         size = shape[axis]
         if not isinstance(size, int):
-            raise ModelError(f"node {node.label!r} (Slice): axis {axis} of {x!r} varies; its gradient needs a static size")
+            raise ModelError(
+                f"node {node.label!r} (Slice): axis {axis} of {x!r} varies; its gradient needs a static size"
+            )
         picked = range(size)[slice(start, None if step < 0 and end < -size else end, step)]
         if len(picked) == size and step == 1:
             continue
         if step < 0:
             turn = [emit.ints([value]) for value in (-1, np.iinfo(np.int64).min + 1, axis, -1)]
             g = emit.op("Slice", g, *turn)
-        first = min(picked) if picked else 0
+        lowest = min(picked) if picked else 0
         if abs(step) > 1 and len(picked) > 1:
             g = _spread(emit, g, axis, abs(step))
         dims[axis] = size
         if len(cuts) == 1:
-            g = emit.embed(g, x, axis, first)
+            g = emit.embed(g, x, axis, lowest)
         else:
             have = emit.shape(g)[axis]
             assert isinstance(have, int)
-            before = [first if at == axis else 0 for at in range(len(shape))]
-            after = [size - first - have if at == axis else 0 for at in range(len(shape))]
+            before = [lowest if at == axis else 0 for at in range(len(shape))]
+            after = [size - lowest - have if at == axis else 0 for at in range(len(shape))]
             g = emit.pad(g, before, after)
     return [g, *([None] * (len(node.inputs) - 1))]
 
@@ -85,16 +85,17 @@ def _spread(emit: GraphWriter, g: str, axis: int, step: int) -> str:
     count = shape[axis]
     assert isinstance(count, int)
     rank = len(shape)
-    padded = emit.pad(emit.unsqueeze(g, [axis + 1]), [0] * (rank + 1), [step - 1 if at == axis + 1 else 0 for at in range(rank + 1)])
+    padded = emit.pad(
+        emit.unsqueeze(g, [axis + 1]), [0] * (rank + 1), [step - 1 if at == axis + 1 else 0 for at in range(rank + 1)]
+    )
     merged = emit.reshape(padded, [*shape[:axis], count * step, *shape[axis + 1 :]])
     return emit.cut(merged, axis, 0, (count - 1) * step + 1)
 
 
 @gradient_rule("Pad", (13, 18, 19, 21, 23, 24, 25))
 def pad(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = the part of g that lies over x; entries that padding copied also collect the copies' gradients."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = the part of g that lies over x; entries that padding copied also collect the copies' gradients."""
+    g = first(grads)
     x = node.inputs[0]
     rank = node.rank(x)
     pads = [int(value) for value in node.require_constant(1, "pads").reshape(-1)]
@@ -112,7 +113,9 @@ def pad(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Gr
         else:
             g = _fold_back(emit, node, g, axis, before, after, mode)
     if 2 in node.wanted:
-        raise ModelError(f"node {node.label!r} (Pad): its constant depends on the input; that gradient is not implemented")
+        raise ModelError(
+            f"node {node.label!r} (Pad): its constant depends on the input; that gradient is not implemented"
+        )
     return [g, None, None, None][: len(node.inputs)]
 
 

@@ -6,19 +6,18 @@ from collections.abc import Sequence
 
 from consensus_onnx.errors import ModelError
 from consensus_onnx.gradients.nodes import NodeView
-from consensus_onnx.gradients.registry import Grad, gradient_rule
+from consensus_onnx.gradients.registry import Grad, first, gradient_rule
 from consensus_onnx.gradients.writer import GraphWriter
 
 
 @gradient_rule("MatMul", (13,))
 def matmul(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dA = G B^T, dB = A^T G, summed over broadcast batch axes; a vector counts as a row (A) or a column (B).
+    """Return dA = G B^T, dB = A^T G, summed over broadcast batch axes; a vector counts as a row (A) or a column (B).
 
     B^T of a weight is made at build time: a product with a constant right side gives each row the same bits whatever
     the number of rows, one with a computed right side does not (5e-6 between one row and several).
     """
-    (g,) = grads
-    assert g is not None
+    g = first(grads)
     a, b = node.inputs
     row, column = node.rank(a) == 1, node.rank(b) == 1
     left = emit.unsqueeze(a, [0]) if row else a
@@ -38,8 +37,7 @@ def matmul(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence
 @gradient_rule("Gemm", (13,))
 def gemm(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
     """Y = alpha A' B' + beta C: dA' = alpha G B'^T, dB' = alpha A'^T G, dC = beta G."""
-    (g,) = grads
-    assert g is not None
+    g = first(grads)
     a, b = node.inputs[:2]
     alpha = node.real("alpha", 1.0)
     flip_a, flip_b = node.integer("transA", 0), node.integer("transB", 0)
@@ -61,8 +59,7 @@ def einsum(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence
 
     Not for repeated indices in one operand (traces) and not for `...`.
     """
-    (g,) = grads
-    assert g is not None
+    g = first(grads)
     equation = node.text("equation", "").replace(" ", "")
     terms, _, result = equation.partition("->")
     operands = terms.split(",")
@@ -70,7 +67,9 @@ def einsum(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence
         letters = "".join(operands)
         result = "".join(sorted(letter for letter in set(letters) if letters.count(letter) == 1))
     if "." in equation or any(len(set(term)) < len(term) for term in operands):
-        raise ModelError(f"node {node.label!r} (Einsum): no gradient for {equation!r}: it has '...' or a repeated index")
+        raise ModelError(
+            f"node {node.label!r} (Einsum): no gradient for {equation!r}: it has '...' or a repeated index"
+        )
     answers: list[Grad] = []
     for position, term in enumerate(operands):
         if position not in node.wanted:

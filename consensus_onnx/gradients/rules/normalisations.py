@@ -8,17 +8,18 @@ import numpy as np
 
 from consensus_onnx.errors import ModelError
 from consensus_onnx.gradients.nodes import NodeView
-from consensus_onnx.gradients.registry import Grad, gradient_rule
+from consensus_onnx.gradients.registry import Grad, first, gradient_rule
 from consensus_onnx.gradients.writer import GraphWriter
 
 
 @gradient_rule("BatchNormalization", (15,))
 def batch_normalization(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g scale / sqrt(variance + epsilon) per channel: the statistics are the stored ones."""
-    g = grads[0]
-    assert g is not None
+    """Return dx = g scale / sqrt(variance + epsilon) per channel: the statistics are the stored ones."""
+    g = first(grads)
     if node.integer("training_mode", 0):
-        raise ModelError(f"node {node.label!r} (BatchNormalization): training_mode is set; export the model in eval mode")
+        raise ModelError(
+            f"node {node.label!r} (BatchNormalization): training_mode is set; export the model in eval mode"
+        )
     x, scale, _, _, variance = node.inputs
     spread = emit.op("Sqrt", emit.op("Add", variance, emit.scalar(node.real("epsilon", 1e-5), variance)))
     factor = emit.op("Div", scale, spread)
@@ -29,18 +30,19 @@ def batch_normalization(node: NodeView, grads: Sequence[Grad], emit: GraphWriter
 
 @gradient_rule("LayerNormalization", (17,))
 def layer_normalization(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = (h - mean(h) - n mean(h n)) / std, with n the normalised x and h = g scale.
+    """Return dx = (h - mean(h) - n mean(h n)) / std, with n the normalised x and h = g scale.
 
     n and 1 / std come from one more LayerNormalization without scale, a single kernel.
     """
-    g = grads[0]
-    assert g is not None
+    g = first(grads)
     x, scale = node.inputs[:2]
     rank = node.rank(x)
     axis = node.axis(-1, rank)
     axes = list(range(axis, rank))
     if any(position in node.wanted for position in (1, 2)):
-        raise ModelError(f"node {node.label!r} (LayerNormalization): scale or bias depend on the input; not implemented")
+        raise ModelError(
+            f"node {node.label!r} (LayerNormalization): scale or bias depend on the input; not implemented"
+        )
     ones = emit.constant(np.ones([int(dim) for dim in _static(node, x)[axis:]], emit.fact(x).dtype))
     epsilon = node.real("epsilon", 1e-5)
     normal, _, inverse = emit.ops("LayerNormalization", (x, ones), ("", "-", "inverse"), axis=axis, epsilon=epsilon)
@@ -51,9 +53,11 @@ def layer_normalization(node: NodeView, grads: Sequence[Grad], emit: GraphWriter
 
 @gradient_rule("InstanceNormalization", (6, 22))
 def instance_normalization(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = (h - mean(h) - n mean(h n)) / std over each channel's positions, with n the normalised x and h = g scale."""
-    g = grads[0]
-    assert g is not None
+    """Return dx = (h - mean(h) - n mean(h n)) / std per channel.
+
+    n is the normalised x and h = g scale.
+    """
+    g = first(grads)
     x, scale = node.inputs[:2]
     axes = list(range(2, node.rank(x)))
     centred = emit.op("Sub", x, emit.reduce("ReduceMean", x, axes))
@@ -65,8 +69,7 @@ def instance_normalization(node: NodeView, grads: Sequence[Grad], emit: GraphWri
 @gradient_rule("LpNormalization", (1, 22))
 def lp_normalization(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
     """With n = |x|_p: dx = (g - d|x|_p/dx sum(g y)) / n, where d|x|_2/dx = y and d|x|_1/dx = sign(x)."""
-    (g,) = grads
-    assert g is not None
+    g = first(grads)
     x, y = node.inputs[0], node.outputs[0]
     axis = node.axis(-1, node.rank(x))
     order = node.integer("p", 2)
@@ -80,10 +83,9 @@ def lp_normalization(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -
 def lrn(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
     """y = x s^-beta, s = bias + alpha / size sum of x^2 over the channel window.
 
-    dx = g s^-beta - 2 alpha beta / size x W^T(g y / s), with W the channel window: a 1x1 convolution with a band matrix.
+    dx = g s^-beta - 2 alpha beta / size x W^T(g y / s), with W the channel window: a 1x1 Conv with a band matrix.
     """
-    (g,) = grads
-    assert g is not None
+    g = first(grads)
     x, y = node.inputs[0], node.outputs[0]
     size = node.integer("size", 1)
     alpha, beta, bias = node.real("alpha", 1e-4), node.real("beta", 0.75), node.real("bias", 1.0)

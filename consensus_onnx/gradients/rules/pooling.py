@@ -7,27 +7,26 @@ from dataclasses import replace
 
 import numpy as np
 
+from consensus_onnx.arrays import Float64Array
 from consensus_onnx.errors import ModelError
 from consensus_onnx.gradients.convolution import Convolution
 from consensus_onnx.gradients.nodes import NodeView
-from consensus_onnx.gradients.registry import Grad, gradient_rule
+from consensus_onnx.gradients.registry import Grad, first, gradient_rule
 from consensus_onnx.gradients.windows import Windows, windows_of
 from consensus_onnx.gradients.writer import GraphWriter
 
 
 @gradient_rule("MaxPool", (12, 22))
 def max_pool(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g added at each window's maximum; the first of several equal maxima takes it all."""
-    g = grads[0]
-    assert g is not None
+    """Return dx = g added at each window's maximum; the first of several equal maxima takes it all."""
+    g = first(grads)
     return [emit.lowering.max_pool(emit, node, g)]
 
 
 @gradient_rule("AveragePool", (11, 19, 22))
 def average_pool(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g / count spread over each window; padding counts where count_include_pad says so."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = g / count spread over each window; padding counts where count_include_pad says so."""
+    g = first(grads)
     x = node.inputs[0]
     sizes = node.shape(x)[2:]
     windows = windows_of(node, node.integers("kernel_shape") or (), sizes)
@@ -37,7 +36,11 @@ def average_pool(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Se
         raise ModelError(f"node {node.label!r} (AveragePool): its gradient needs static spatial sizes")
     inner, outer = static[: len(sizes)], static[len(sizes) :]
     count = _counts(windows, inner, outer, include_pad=bool(node.integer("count_include_pad", 0)))
-    if all(size == 1 for size in outer) and windows.extent == tuple(inner) == windows.kernel and not any(windows.before):
+    if (
+        all(size == 1 for size in outer)
+        and windows.extent == tuple(inner) == windows.kernel
+        and not any(windows.before)
+    ):
         return [emit.expand_like(emit.scaled(g, 1 / float(count.reshape(-1)[0])), x)]
     if (count == count.reshape(-1)[0]).all():
         value = 1 / float(count.reshape(-1)[0])
@@ -48,9 +51,8 @@ def average_pool(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Se
 
 @gradient_rule("LpPool", (11, 18, 22))
 def lp_pool(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = x |x|^(p - 2) times g y^(1 - p) spread over each window; 0 where y = 0."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = x |x|^(p - 2) times g y^(1 - p) spread over each window; 0 where y = 0."""
+    g = first(grads)
     x, y = node.inputs[0], node.outputs[0]
     order = node.integer("p", 2)
     sizes, outputs = node.shape(x)[2:], node.shape(y)[2:]
@@ -65,9 +67,8 @@ def lp_pool(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequenc
 
 @gradient_rule("GlobalAveragePool", (1, 22))
 def global_average_pool(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g / (positions), the same everywhere."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = g / (positions), the same everywhere."""
+    g = first(grads)
     x = node.inputs[0]
     sizes = [size for size in node.shape(x)[2:] if isinstance(size, int)]
     if len(sizes) == node.rank(x) - 2:
@@ -78,24 +79,20 @@ def global_average_pool(node: NodeView, grads: Sequence[Grad], emit: GraphWriter
 
 @gradient_rule("GlobalMaxPool", (1, 22))
 def global_max_pool(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g at each channel's maximum; the first of several equal maxima takes it all."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = g at each channel's maximum; the first of several equal maxima takes it all."""
+    g = first(grads)
     x = node.inputs[0]
     channels = list(node.shape(x)[:2])
     flat = emit.op("Reshape", x, emit.ints([0, 0, -1]))
-    first = emit.op("ArgMax", flat, axis=2, keepdims=1)
-    placed = emit.op(
-        "ScatterElements", emit.zeros_like(flat), first, emit.reshape(g, [*channels, 1]), axis=2
-    )
+    place = emit.op("ArgMax", flat, axis=2, keepdims=1)
+    placed = emit.op("ScatterElements", emit.zeros_like(flat), place, emit.reshape(g, [*channels, 1]), axis=2)
     return [emit.reshape_like(placed, x)]
 
 
 @gradient_rule("GlobalLpPool", (2, 22))
 def global_lp_pool(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g x |x|^(p - 2) y^(1 - p); 0 where y = 0."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = g x |x|^(p - 2) y^(1 - p); 0 where y = 0."""
+    g = first(grads)
     order = node.integer("p", 2)
     x = node.inputs[0]
     return [emit.op("Mul", _powered(emit, x, order), _over_norm(emit, g, node.outputs[0], order))]
@@ -116,12 +113,14 @@ def _over_norm(emit: GraphWriter, g: str, y: str, order: int) -> str:
         return g
     at_zero = emit.op("Equal", y, emit.scalar(0, y))
     safe = emit.op("Where", at_zero, emit.scalar(1, y), y)
-    return emit.op("Div", emit.op("Where", at_zero, emit.scalar(0, g), g), emit.op("Pow", safe, emit.scalar(order - 1, y)))
+    return emit.op(
+        "Div", emit.op("Where", at_zero, emit.scalar(0, g), g), emit.op("Pow", safe, emit.scalar(order - 1, y))
+    )
 
 
-def _counts(windows: Windows, inner: Sequence[int], outer: Sequence[int], *, include_pad: bool) -> np.ndarray:
+def _counts(windows: Windows, inner: Sequence[int], outer: Sequence[int], *, include_pad: bool) -> Float64Array:
     """Return how many entries each window averages, shape (*outer), float64."""
-    count = np.ones((), np.float64)
+    count: Float64Array = np.ones((), np.float64)
     for axis, (size, outs) in enumerate(zip(inner, outer, strict=True)):
         front, back = windows.before[axis], windows.after[axis]
         taps = np.arange(windows.kernel[axis]) * windows.dilations[axis]
@@ -153,10 +152,20 @@ def _spread(
     channels = node.shape(x)[1]
     if not isinstance(channels, int):
         raise ModelError(f"node {node.label!r} ({node.proto.op_type}): its gradient needs a static number of channels")
-    if windows.kernel == windows.strides and not any(windows.before) and list(inner) == [
-        size * stride for size, stride in zip(outer, windows.strides, strict=True)
-    ]:
+    if (
+        windows.kernel == windows.strides
+        and not any(windows.before)
+        and list(inner) == [size * stride for size, stride in zip(outer, windows.strides, strict=True)]
+    ):
         scales = np.asarray([1.0, 1.0, *windows.strides], np.float32)
-        return emit.op("Resize", emit.scaled(g, value), "", emit.constant(scales), mode="nearest", nearest_mode="floor", coordinate_transformation_mode="asymmetric")
+        return emit.op(
+            "Resize",
+            emit.scaled(g, value),
+            "",
+            emit.constant(scales),
+            mode="nearest",
+            nearest_mode="floor",
+            coordinate_transformation_mode="asymmetric",
+        )
     weight = emit.constant(np.full((channels, 1, *windows.kernel), value, emit.fact(g).dtype))
     return emit.lowering.convolution(emit, g, Convolution(weight, x, channels, replace(windows, after=after)))

@@ -8,7 +8,7 @@ import numpy as np
 
 from consensus_onnx.errors import ModelError
 from consensus_onnx.gradients.nodes import NodeView
-from consensus_onnx.gradients.registry import Grad, gradient_rule
+from consensus_onnx.gradients.registry import Grad, first, gradient_rule
 from consensus_onnx.gradients.writer import GraphWriter
 
 
@@ -34,17 +34,15 @@ def _answer(node: NodeView, dx: str) -> Sequence[Grad]:
 
 @gradient_rule("ReduceSum", (13,))
 def reduce_sum(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = g."""
+    g = first(grads)
     return _answer(node, emit.expand_like(_kept(node, emit, g), node.inputs[0]))
 
 
 @gradient_rule("ReduceMean", (13, 18))
 def reduce_mean(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g / n."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = g / n."""
+    g = first(grads)
     x = node.inputs[0]
     g = _kept(node, emit, g)
     sizes = [node.shape(x)[axis] for axis in _reduced_axes(node)]
@@ -57,9 +55,8 @@ def reduce_mean(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Seq
 
 @gradient_rule("ReduceMax", (13, 18, 20))
 def reduce_max(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g at the extreme entry; entries that tie share g equally."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = g at the extreme entry; entries that tie share g equally."""
+    g = first(grads)
     x = node.inputs[0]
     hits = emit.cast_like(emit.op("Equal", x, _kept(node, emit, node.outputs[0])), x)
     count = emit.reduce("ReduceSum", hits, _reduced_axes(node))
@@ -71,17 +68,15 @@ gradient_rule("ReduceMin", (13, 18, 20))(reduce_max)
 
 @gradient_rule("ReduceL1", (13, 18))
 def reduce_l1(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g sign(x)."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = g sign(x)."""
+    g = first(grads)
     return _answer(node, emit.op("Mul", _kept(node, emit, g), emit.op("Sign", node.inputs[0])))
 
 
 @gradient_rule("ReduceL2", (13, 18))
 def reduce_l2(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g x / y, 0 where y = 0."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = g x / y, 0 where y = 0."""
+    g = first(grads)
     y = _kept(node, emit, node.outputs[0])
     at_zero = emit.op("Equal", y, emit.scalar(0, y))
     over = emit.op("Div", _kept(node, emit, g), emit.op("Where", at_zero, emit.scalar(1, y), y))
@@ -90,38 +85,34 @@ def reduce_l2(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Seque
 
 @gradient_rule("ReduceSumSquare", (13, 18))
 def reduce_sum_square(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = 2 g x."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = 2 g x."""
+    g = first(grads)
     return _answer(node, emit.op("Mul", emit.scaled(_kept(node, emit, g), 2), node.inputs[0]))
 
 
 @gradient_rule("ReduceLogSum", (13, 18, 28))
 def reduce_log_sum(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g e^-y."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = g e^-y."""
+    g = first(grads)
     inverse = emit.op("Exp", emit.op("Neg", _kept(node, emit, node.outputs[0])))
     return _answer(node, emit.expand_like(emit.op("Mul", _kept(node, emit, g), inverse), node.inputs[0]))
 
 
 @gradient_rule("ReduceLogSumExp", (13, 18, 28))
 def reduce_log_sum_exp(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g e^(x - y)."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = g e^(x - y)."""
+    g = first(grads)
     share = emit.op("Exp", emit.op("Sub", node.inputs[0], _kept(node, emit, node.outputs[0])))
     return _answer(node, emit.op("Mul", _kept(node, emit, g), share))
 
 
 @gradient_rule("ReduceProd", (13, 18))
 def reduce_prod(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g times the product of the other entries along one axis (exact where entries are 0).
+    """Return dx = g times the product of the other entries along one axis (exact where entries are 0).
 
     The others' product is taken from the n - 1 rotations of the axis; several axes at once are not implemented.
     """
-    (g,) = grads
-    assert g is not None
+    g = first(grads)
     x = node.inputs[0]
     axes = _reduced_axes(node)
     size = node.shape(x)[axes[0]] if len(axes) == 1 else None

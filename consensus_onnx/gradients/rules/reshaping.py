@@ -8,15 +8,14 @@ import numpy as np
 
 from consensus_onnx.gradients.facts import INTEGERS
 from consensus_onnx.gradients.nodes import NodeView
-from consensus_onnx.gradients.registry import Grad, gradient_rule
+from consensus_onnx.gradients.registry import Grad, first, gradient_rule
 from consensus_onnx.gradients.writer import GraphWriter
 
 
 @gradient_rule("Reshape", (14, 19, 21, 23, 24, 25))
 def reshape(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g in the shape of x."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = g in the shape of x."""
+    g = first(grads)
     return [emit.reshape_like(g, node.inputs[0]), None][: len(node.inputs)]
 
 
@@ -26,29 +25,27 @@ gradient_rule("Unsqueeze", (13, 21, 23, 24, 25))(reshape)
 
 @gradient_rule("Flatten", (13, 21, 23, 24, 25))
 def flatten(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g in the shape of x."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = g in the shape of x."""
+    g = first(grads)
     return [emit.reshape_like(g, node.inputs[0])]
 
 
 @gradient_rule("Identity", (16, 19, 21, 23, 24, 25))
 def identity(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g."""
+    """Return dx = g."""
     return [grads[0]]
 
 
 @gradient_rule("Dropout", (13, 22))
 def dropout(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g: an exported classifier drops nothing."""
+    """Return dx = g: an exported classifier drops nothing."""
     return [grads[0], None, None][: len(node.inputs)]
 
 
 @gradient_rule("Cast", (13, 19, 21, 23, 24, 25, 28))
 def cast(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g in the type of x; integers carry no gradient."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = g in the type of x; integers carry no gradient."""
+    g = first(grads)
     if emit.fact(node.inputs[0]).elem_type in INTEGERS:
         return [None]
     return [emit.cast_like(g, node.inputs[0])]
@@ -56,9 +53,8 @@ def cast(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[G
 
 @gradient_rule("Transpose", (13, 21, 23, 24, 25))
 def transpose(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g with the axes put back."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = g with the axes put back."""
+    g = first(grads)
     rank = node.rank(node.inputs[0])
     order = node.integers("perm", tuple(reversed(range(rank)))) or ()
     return [emit.transpose(g, [int(axis) for axis in np.argsort(order)])]
@@ -66,22 +62,22 @@ def transpose(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Seque
 
 @gradient_rule("Expand", (13,))
 def expand(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g summed over the copies."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = g summed over the copies."""
+    g = first(grads)
     return [emit.unbroadcast(g, node.inputs[0]), None]
 
 
 @gradient_rule("Tile", (13,))
 def tile(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g summed over the copies."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = g summed over the copies."""
+    g = first(grads)
     x = node.inputs[0]
     repeats = [int(count) for count in node.require_constant(1, "number of repeats")]
     shape = node.shape(x)
     # (..., r d, ...) -> (..., r, d, ...)
-    split = [part for count, dim in zip(repeats, shape, strict=True) for part in ((count, dim) if count != 1 else (dim,))]
+    split = [
+        part for count, dim in zip(repeats, shape, strict=True) for part in ((count, dim) if count != 1 else (dim,))
+    ]
     axes, at = [], 0
     for count in repeats:
         if count != 1:
@@ -93,9 +89,8 @@ def tile(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[G
 
 @gradient_rule("DepthToSpace", (13, 28))
 def depth_to_space(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g with each block's entries back in the channels."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = g with each block's entries back in the channels."""
+    g = first(grads)
     block = node.integer("blocksize", 1)
     if node.text("mode", "DCR") == "DCR":
         return [emit.op("SpaceToDepth", g, blocksize=block)]
@@ -109,7 +104,6 @@ def depth_to_space(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> 
 
 @gradient_rule("SpaceToDepth", (13, 28))
 def space_to_depth(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g with the channels back in each block."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = g with the channels back in each block."""
+    g = first(grads)
     return [emit.op("DepthToSpace", g, blocksize=node.integer("blocksize", 1), mode="DCR")]

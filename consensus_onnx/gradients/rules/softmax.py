@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from consensus_onnx.gradients.nodes import NodeView
-from consensus_onnx.gradients.registry import Grad, gradient_rule
+from consensus_onnx.gradients.registry import Grad, first, gradient_rule
 from consensus_onnx.gradients.writer import GraphWriter
 
 
 @gradient_rule("Softmax", (13,))
 def softmax(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = y (g - sum(g y))."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = y (g - sum(g y))."""
+    g = first(grads)
     y = node.outputs[0]
     axis = node.axis(-1, node.rank(y))
     weighted = emit.op("Mul", g, y)
@@ -23,9 +22,8 @@ def softmax(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequenc
 
 @gradient_rule("LogSoftmax", (13,))
 def log_softmax(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """dx = g - softmax(x) sum(g)."""
-    (g,) = grads
-    assert g is not None
+    """Return dx = g - softmax(x) sum(g)."""
+    g = first(grads)
     y = node.outputs[0]
     axis = node.axis(-1, node.rank(y))
     total = emit.reduce("ReduceSum", g, [axis])

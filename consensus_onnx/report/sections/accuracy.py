@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from consensus_onnx.analysis import Correlation, correlate
@@ -11,8 +11,8 @@ from consensus_onnx.engine.run import Run
 from consensus_onnx.report.scatter import Point, Scatter, lay_out
 from consensus_onnx.report.section import ReportOptions, Section
 from consensus_onnx.report.standings import (
-    FEW_LABELS,
     Accuracies,
+    Standing,
     accuracies,
     family_slots,
     score_decimals,
@@ -23,15 +23,15 @@ from consensus_onnx.report.templating import number, percent
 from consensus_onnx.report.wording import coefficient, verdict
 
 ORIGINS = {
+    "declared": "as declared by the committee",
     "measured": "measured on this run's images",
-    "declared": "declared by the committee",
-    "mixed": "measured here where labels allowed it, else declared",
+    "mixed": "as declared by the committee, or measured here where nothing is declared",
 }
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One explainer's plot and what it says; `measured` is the correlation with measured accuracy if x is declared."""
+    """One explainer's plot and what it says; `measured` is the coefficient with measured accuracies beside declared."""
 
     title: str
     scatter: Scatter
@@ -63,8 +63,7 @@ def build(run: Run, options: ReportOptions) -> Section | None:
 
 def accuracy_correlation(run: Run, explainer: str, known: Accuracies) -> Correlation:
     """Correlate the members' scores with these accuracies, over members."""
-    found = standings(run, explainer)
-    return correlate([known.values[entry.index] for entry in found], [entry.row.score for entry in found])
+    return _correlation(known.values, standings(run, explainer))
 
 
 def accuracy_verdict(found: Correlation) -> str:
@@ -107,15 +106,10 @@ def _panel(run: Run, explainer: str, known: Accuracies) -> Panel | None:
         fitted=True,
     )
     measured = ""
-    if known.source == "declared" and known.labelled:
-        values = [entry.member.accuracy_measured for entry in found]
-        own = correlate(
-            [math.nan if value is None else value for value in values], [entry.row.score for entry in found]
-        )
-        measured = coefficient(own)
+    if known.both:
+        measured = coefficient(_correlation(known.measured, found))
     return Panel(title, scatter, correlation, coefficient(correlation), accuracy_verdict(correlation), measured)
 
 
-def too_few_labels(known: Accuracies) -> bool:
-    """Tell whether accuracies measured in this run would be too coarse to rank members."""
-    return 0 < known.labelled < FEW_LABELS
+def _correlation(values: Sequence[float], found: Sequence[Standing]) -> Correlation:
+    return correlate([values[entry.index] for entry in found], [entry.row.score for entry in found])

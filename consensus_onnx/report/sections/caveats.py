@@ -15,7 +15,7 @@ from consensus_onnx.analysis import correlate
 from consensus_onnx.engine.run import Run
 from consensus_onnx.report.choosing import choose_images
 from consensus_onnx.report.section import ReportOptions, Section
-from consensus_onnx.report.standings import FEW_LABELS, Standing, accuracies, standings, title_of
+from consensus_onnx.report.standings import Standing, accuracies, standings, title_of
 from consensus_onnx.report.templating import count, number, signed
 from consensus_onnx.report.wording import FEW_MEMBERS, coefficient, listing
 
@@ -113,9 +113,9 @@ def unreliable_explanations(run: Run) -> list[Caveat]:
 def coarse_accuracy(run: Run) -> list[Caveat]:
     """Warn where accuracies rest on few labels and nobody declared finer ones."""
     known = accuracies(run)
-    if known.source not in ("measured", "mixed") or known.labelled >= FEW_LABELS:
+    if known.source not in ("measured", "mixed") or not known.coarse:
         return []
-    off = 100 * math.sqrt(0.25 / known.labelled)
+    off = 100 * math.sqrt(0.25 / max(known.labelled, 1))
     images = count(known.labelled, "labelled image")
     text = f"Accuracy is measured on {images}: each is known to about ±{off:.0f} points (one standard error) at worst."
     return [Caveat("Coarse accuracies", text)]
@@ -134,7 +134,7 @@ def relatives(run: Run) -> list[Caveat]:
         Caveat(
             "Relatives vote alike",
             f"{size} of {sizes.total()} members are {family}: the consensus leans to what they share. "
-            "weighting: family gives every family one vote.",
+            "The setting weighting = family gives every family one vote instead.",
         )
     ]
 

@@ -95,7 +95,8 @@ def _place(number: int, shown: int) -> str:
     """Name the ends and the middle of the order of agreement."""
     if shown < 2:
         return ""
-    return {0: "most agreement", shown - 1: "least agreement", (shown - 1) // 2: "median"}.get(number, "")
+    ends = {0: "most agreement", shown - 1: "least agreement"}
+    return ({(shown - 1) // 2: "middle"} | ends).get(number, "")
 
 
 def _shown(run: Run, image: int, number: int, place: str) -> ShownImage:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from consensus_onnx.engine.run import Run
 from consensus_onnx.report.section import ReportOptions, Section
-from consensus_onnx.report.standings import Standing, score_decimals, standings, title_of
+from consensus_onnx.report.sections.accuracy import ORIGINS
+from consensus_onnx.report.standings import Accuracies, Standing, accuracies, score_decimals, standings, title_of
 
 
 @dataclass(frozen=True)
@@ -37,14 +38,16 @@ class Ranking:
     """The content of this section."""
 
     tables: tuple[Table, ...]
-    any_declared: bool
+    known: Accuracies
+    origin: str
 
 
 def build(run: Run, options: ReportOptions) -> Section:
     """Rank the members for every explainer."""
     tables = tuple(_table(run, explainer) for explainer in run.explainers)
-    declared = any(member.accuracy_measured is None and member.accuracy_declared is not None for member in run.members)
-    return Section("ranking", "Ranking", "ranking.html", Ranking(tables, declared))
+    known = accuracies(run)
+    content = Ranking(tables, known, ORIGINS.get(known.source, ""))
+    return Section("ranking", "Ranking", "ranking.html", content)
 
 
 def _table(run: Run, explainer: str) -> Table:

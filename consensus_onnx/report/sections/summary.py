@@ -12,7 +12,7 @@ from consensus_onnx.engine.run import Run
 from consensus_onnx.report.section import ReportOptions, Section
 from consensus_onnx.report.sections.accuracy import ORIGINS, accuracy_correlation, accuracy_verdict
 from consensus_onnx.report.standings import Standing, accuracies, score_decimals, standings, title_of
-from consensus_onnx.report.templating import count
+from consensus_onnx.report.templating import count, number, percent
 from consensus_onnx.report.wording import coefficient, listing
 
 _TARGETS = {
@@ -34,8 +34,7 @@ class Finding:
     last: Standing | None
     coefficient: str
     verdict: str
-    repeatability: float
-    fit: float
+    reliability: str
 
 
 @dataclass(frozen=True)
@@ -103,9 +102,19 @@ def _finding(run: Run, explainer: str) -> Finding:
         scored[-1] if len(scored) > 1 else None,
         coefficient(correlation),
         accuracy_verdict(correlation),
-        _median([row.split_half for row in rows]),
-        _median([row.r2 for row in rows]),
+        _reliability([row.split_half for row in rows], [row.r2 for row in rows]),
     )
+
+
+def _reliability(halves: Sequence[float], fits: Sequence[float]) -> str:
+    """Say how far the explanations can be trusted, by the medians of what is known."""
+    agreement, fit = _median(halves), _median(fits)
+    parts = []
+    if math.isfinite(agreement):
+        parts.append(f"two halves of the samples agree at {number(agreement, 2)}")
+    if math.isfinite(fit):
+        parts.append(f"the linear surrogate explains {percent(fit, 0)} of the variance")
+    return f"In the median, {' and '.join(parts)}." if parts else ""
 
 
 def _median(values: Sequence[float]) -> float:

@@ -1,0 +1,45 @@
+"""Write the generated pages: `python docs/generate.py`. A test compares them with what this would write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from consensus_onnx.cli import main
+from consensus_onnx.config import document_yaml
+from consensus_onnx.engine.settings import AuditSettings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def generated_files() -> dict[Path, str]:
+    """Return the text of every generated file by its path in the repository."""
+    return {Path("docs/cli.md"): cli_reference(), Path("configs/default.yaml"): default_configuration()}
+
+
+def cli_reference() -> str:
+    """Return the reference of all commands, from their own --help."""
+    context = click.Context(main, info_name="consensus-onnx")
+    pages = [("consensus-onnx", main.get_help(context))]
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
+        if command is not None:
+            with click.Context(command, info_name=name, parent=context, max_content_width=100) as inner:
+                pages.append((f"consensus-onnx {name}", command.get_help(inner)))
+    sections = [f"## {title}\n\n```\n{text}\n```\n" for title, text in pages]
+    return "# Command line\n\nWritten by `make docs` from `--help`.\n\n" + "\n".join(sections)
+
+
+def default_configuration() -> str:
+    """Return every setting with its default and meaning."""
+    head = "# Every setting of an audit with its default. Written by `make docs` from the code.\n"
+    return head + "# Use: consensus-onnx audit MODELS --images DIR --out RUN --config FILE.yaml --set lime.samples=200\n\n" + (
+        document_yaml(AuditSettings)
+    )
+
+
+if __name__ == "__main__":
+    for path, text in generated_files().items():
+        (ROOT / path).write_text(text, encoding="utf-8")
+        print(path)  # noqa: T201
