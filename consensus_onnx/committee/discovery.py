@@ -133,31 +133,32 @@ def load_committee(models: str | Path) -> Committee:
     """
     path = Path(models)
     if path.is_file():
-        committee = _committee(path.parent, read_manifest(path.parent))
-        chosen = tuple(member for member in committee.members if member.path == path)
-        if not chosen:
-            chosen = (Member(path.stem, path.stem, path, MemberDeclaration(), committee.classes),)
-        return Committee(chosen[0].name, chosen, committee.classes, path.parent)
+        manifest = read_manifest(path.parent) or Manifest()
+        listed = [member for member in _listed(path.parent, manifest) if member.path.samefile(path)]
+        member = listed[0] if listed else Member(path.stem, path.stem, path, manifest.defaults, manifest.classes)
+        return Committee(member.name, (member,), manifest.classes, path.parent)
     if not path.is_dir():
         raise ConfigError(f"{path}: no such folder; give a folder of .onnx files")
-    return _committee(path, read_manifest(path))
+    return _committee(path, read_manifest(path) or Manifest())
 
 
-def _committee(folder: Path, manifest: Manifest | None) -> Committee:
-    manifest = manifest or Manifest()
+def _listed(folder: Path, manifest: Manifest) -> tuple[Member, ...]:
+    return tuple(
+        Member(
+            name=declared.name or Path(declared.file).stem,
+            family=declared.family or declared.name or Path(declared.file).stem,
+            path=folder / declared.file,
+            declaration=declared,
+            classes=manifest.classes,
+        )
+        for declared in manifest.members
+    )
+
+
+def _committee(folder: Path, manifest: Manifest) -> Committee:
     name = manifest.name or folder.resolve().name
     if manifest.members:
-        members = tuple(
-            Member(
-                name=declared.name or Path(declared.file).stem,
-                family=declared.family or declared.name or Path(declared.file).stem,
-                path=folder / declared.file,
-                declaration=declared,
-                classes=manifest.classes,
-            )
-            for declared in manifest.members
-        )
-        return Committee(name, members, manifest.classes, folder)
+        return Committee(name, _listed(folder, manifest), manifest.classes, folder)
     files = sorted(path for path in folder.glob("*.onnx") if path.is_file())
     if not files:
         raise ConfigError(

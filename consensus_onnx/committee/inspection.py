@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from consensus_onnx.arrays import Float64Array, Int64Array, UInt8Array
+from consensus_onnx.arrays import Int64Array, UInt8Array
 from consensus_onnx.committee.classifier import Classifier
 from consensus_onnx.committee.facts import InputFacts, ModelFacts, Preprocessing
 from consensus_onnx.committee.preprocessing import input_tensor
@@ -22,8 +23,8 @@ CONVENTIONS: dict[str, Preprocessing] = {
     "0..255": Preprocessing(1.0, (0.0,) * 3, (1.0,) * 3),
     "0..255, mean 123.68 116.78 103.94 taken off": Preprocessing(1.0, (123.68, 116.78, 103.94), (1.0,) * 3),
 }
-_CHANCE_FACTOR = 2.0  # accuracy below this many times chance counts as chance
 _FAR_BETTER = 1.5  # errors divided by this make a neighbouring convention worth telling
+_LUCK = 2.0  # standard errors of a measured accuracy that may be luck
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Accuracy:
 
     def advice(self, classes: int) -> str:
         """Return what a person should do, empty if the preprocessing looks right."""
-        at_chance = self.measured < _CHANCE_FACTOR / classes
+        at_chance = self.measured < min(1.0, 1 / classes + _luck(1 / classes, self.images))
         if self.convention:
             return (
                 f"accuracy {self.measured:.3f} as declared, {self.best:.3f} with {self.convention}; "
@@ -80,39 +81,45 @@ def measure_accuracy(classifier: Classifier, canvases: Sequence[UInt8Array], lab
         True classes of the common label space.
     """
     facts = classifier.facts
-    answers = _answers(classifier, canvases, facts.input, facts.preprocessing)
-    measured = _top1(answers, labels, facts.output.class_offset)
-    found = {text: _top1(answers, labels, offset) for text, offset in _other_offsets(facts)}
-    if not found or max(found.values()) < _needed(measured):
+    predicted = _predicted(classifier, canvases, facts.input, facts.preprocessing)
+    measured = _top1(predicted, labels, facts.output.class_offset)
+    needed = _needed(measured, len(labels))
+    found = {text: _top1(predicted, labels, offset) for text, offset in _other_offsets(facts)}
+    if max(found.values()) < needed:
         for text, reads, preprocessing in _neighbours(facts):
-            changed = _answers(classifier, canvases, reads, preprocessing)
+            changed = _predicted(classifier, canvases, reads, preprocessing)
             found[text] = _top1(changed, labels, facts.output.class_offset)
-    best = max(found, key=lambda text: found[text], default="")
-    better = bool(best) and found[best] >= _needed(measured)
-    return Accuracy(measured, len(labels), found.get(best, measured), best if better else "")
+    best = max(found, key=lambda text: found[text])
+    return Accuracy(measured, len(labels), found[best], best if found[best] >= needed else "")
 
 
-def _needed(measured: float) -> float:
+def _needed(measured: float, images: int) -> float:
     """Return the accuracy another convention must reach to be told: a third fewer errors, and no mere luck."""
-    return max(1 - (1 - measured) / _FAR_BETTER, measured + 0.05)
+    return max(1 - (1 - measured) / _FAR_BETTER, measured + max(0.05, _luck(measured, images)))
 
 
-def _answers(
+def _luck(accuracy: float, images: int) -> float:
+    """Return how far a measured accuracy may lie from the true one by the choice of pictures."""
+    return _LUCK * math.sqrt(accuracy * (1 - accuracy) / images)
+
+
+def _predicted(
     classifier: Classifier, canvases: Sequence[UInt8Array], reads: InputFacts, preprocessing: Preprocessing
-) -> Float64Array:
-    """Return raw outputs (I, L) under some preprocessing; pictures it drives to NaN answer nothing."""
+) -> Int64Array:
+    """Return the highest output (I,) under some preprocessing; -1, right for no label, where it drives any to NaN."""
     rows = []
     for start in range(0, len(canvases), classifier.batch):
         some = canvases[start : start + classifier.batch]
         batch = classifier.new_batch(len(some))
         for index, canvas in enumerate(some):
             batch[index] = input_tensor(canvas, reads, preprocessing)
-        rows.append(np.nan_to_num(classifier.raw(batch)))
-    return np.concatenate(rows)
+        rows.append(classifier.raw(batch))
+    answers = np.concatenate(rows)
+    return np.where(np.isfinite(answers).all(axis=1), answers.argmax(axis=1), -1)
 
 
-def _top1(answers: Float64Array, labels: Int64Array, offset: int) -> float:
-    return float(np.mean(answers.argmax(axis=1) == labels + offset))
+def _top1(predicted: Int64Array, labels: Int64Array, offset: int) -> float:
+    return float(np.mean(predicted == labels + offset))
 
 
 def _other_offsets(facts: ModelFacts) -> list[tuple[str, int]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from consensus_onnx.committee.declaration import MemberDeclaration
 from consensus_onnx.config import Document, build_settings, check_settings, read_yaml, setting
+from consensus_onnx.config.build import locate
 from consensus_onnx.errors import ConfigError
 
 MANIFEST_NAME = "committee.yaml"
@@ -45,6 +46,8 @@ def read_manifest(folder: Path) -> Manifest | None:
     if not path.exists():
         return None
     document = read_yaml(path)
+    # As it is written first: a fault in `defaults` is told once, at its own line, not again for every member.
+    build_settings(Manifest, document.values, lines=document.lines, source=document.source)
     manifest = build_settings(Manifest, _merge_defaults(document), lines=document.lines, source=document.source)
     _check_members(manifest, document, folder)
     return manifest
@@ -69,23 +72,33 @@ def _under(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, 
 
 
 def _check_members(manifest: Manifest, document: Document, folder: Path) -> None:
-    problems: list[str] = []
+    inherited = _wrong_lengths(manifest.defaults)
+    problems = [f"{locate(f'defaults.{key}', document.lines, document.source)}: {text}" for key, text in inherited]
     names: dict[str, int] = {}
     for index, member in enumerate(manifest.members):
-        key = f"members[{index}]"
-        where = f"{document.source}:{document.lines.get(key, 0)}: {key}"
+        found = [problem for problem in _wrong_lengths(member) if problem not in inherited]
         if not member.file:
-            problems.append(f"{where}.file: is missing; name the member's ONNX file, relative to {folder}")
+            found.append(("file", f"is missing; name the member's ONNX file, relative to {folder}"))
         elif not (folder / member.file).is_file():
-            problems.append(f"{where}.file: no such file: {folder / member.file}")
+            found.append(("file", f"no such file: {folder / member.file}"))
         name = member.name or Path(member.file).stem
         if name in names:
-            problems.append(f"{where}.name: {name!r} is also the name of members[{names[name]}]; names must differ")
-        names[name] = index
-        for part in ("mean", "std"):
-            channels = getattr(member.preprocess, part)
-            wanted = 1 if member.input.color == "GRAY" else 3
-            if channels is not None and len(channels) != wanted:
-                problems.append(f"{where}.preprocess.{part}: must have {wanted} numbers, got {len(channels)}")
+            found.append(("name", f"{name!r} is also the name of members[{names[name]}]; names must differ"))
+        if name:
+            names[name] = index
+        problems += [
+            f"{locate(f'members[{index}].{key}', document.lines, document.source)}: {text}" for key, text in found
+        ]
     if problems:
         raise ConfigError(problems)
+
+
+def _wrong_lengths(member: MemberDeclaration) -> list[tuple[str, str]]:
+    """Return (key, problem) of mean and std whose length no input of the declared colour can have."""
+    wanted = {"GRAY": "1 number", None: "3 numbers (1 for a grey model)"}.get(member.input.color, "3 numbers")
+    fitting = {"GRAY": (1,), None: (1, 3)}.get(member.input.color, (3,))
+    return [
+        (f"preprocess.{part}", f"must have {wanted}, got {len(values)}")
+        for part in ("mean", "std")
+        if (values := getattr(member.preprocess, part)) is not None and len(values) not in fitting
+    ]

@@ -34,9 +34,10 @@ def resolve_input(sheet: Sheet, model: ModelProto) -> InputFacts:
         )
     layout, channels = _layout(sheet, chosen, dims)
     in_file = (dims[2], dims[3]) if layout == "NCHW" else (dims[1], dims[2])
-    usual: Color = "RGB" if channels == 3 else "GRAY"
-    color: Color = sheet.take("input.color") or sheet.settle("input.color", usual, "convention")
-    if (color == "GRAY") != (channels == 1):
+    declared: Color | None = sheet.take("input.color")
+    guess: tuple[Color, str] = ("GRAY", "file") if channels == 1 else ("RGB", "convention")
+    color = declared or sheet.settle("input.color", *guess)
+    if channels is not None and (color == "GRAY") != (channels == 1):
         raise sheet.error(f"input.color is {color}, but input {describe(chosen)} has {channels} channels")
     return InputFacts(chosen.name, layout, _size(sheet, chosen, in_file), color, _FLOATS[element], dims[0] or 0)
 
@@ -64,6 +65,8 @@ def resolve_preprocessing(sheet: Sheet, channels: int) -> Preprocessing:
         (0.0,) * channels if mean is None else tuple(mean),
         (1.0,) * channels if std is None else tuple(std),
     )
+    if sheet.sources.get("input.color") == "convention":
+        sheet.notices.append("channel order not declared: RGB assumed")
     for key, values in (("mean", found.mean), ("std", found.std)):
         if len(values) != channels:
             raise sheet.error(f"preprocess.{key} must have {channels} numbers, got {len(values)}")
@@ -87,19 +90,23 @@ def _choose(sheet: Sheet, model: ModelProto) -> ValueInfoProto:
     return chosen
 
 
-def _layout(sheet: Sheet, value: ValueInfoProto, dims: list[int | None]) -> tuple[Layout, int]:
+def _layout(sheet: Sheet, value: ValueInfoProto, dims: list[int | None]) -> tuple[Layout, int | None]:
+    """Return the order of the axes, and the number of channels where the file says it."""
     first, last = dims[1] in (1, 3), dims[3] in (1, 3)
-    declared = sheet.take("input.layout")
-    if declared is None and first == last:
-        raise sheet.error(
-            f"cannot tell whether input {describe(value)} is NCHW or NHWC; declare input.layout in committee.yaml"
-        )
-    found: Layout = "NCHW" if first else "NHWC"
-    layout: Layout = declared or sheet.settle("input.layout", found, "file")
+    layout: Layout | None = sheet.take("input.layout")
+    if layout is None:
+        if not (first or last or dims[1] is None or dims[3] is None):
+            raise sheet.error(f"input {describe(value)} has no axis of 3 channels (or 1, grey); expected colour pictures")
+        if first == last:
+            raise sheet.error(
+                f"cannot tell whether input {describe(value)} is NCHW or NHWC; declare input.layout in committee.yaml"
+            )
+        found: Layout = "NCHW" if first else "NHWC"
+        layout = sheet.settle("input.layout", found, "file")
     channels = dims[1] if layout == "NCHW" else dims[3]
     if channels not in (1, 3, None):
         raise sheet.error(f"input.layout is {layout}, but input {describe(value)} then has {channels} channels, not 3")
-    return layout, channels or 3
+    return layout, channels
 
 
 def _size(sheet: Sheet, value: ValueInfoProto, in_file: tuple[int | None, int | None]) -> tuple[int, int]:

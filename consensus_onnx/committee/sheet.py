@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 from onnx import ModelProto, ValueInfoProto
 
 from consensus_onnx.committee.declaration import MemberDeclaration
-from consensus_onnx.errors import ModelError
+from consensus_onnx.config import build_settings
+from consensus_onnx.errors import ConfigError, ModelError
 
 METADATA_PREFIX = "consensus_onnx."
 _METADATA_LIMIT = 1000  # characters of one value; metadata comes from strangers
@@ -59,30 +60,46 @@ class Sheet:
 
 
 def make_sheet(where: str, model: ModelProto, declaration: MemberDeclaration) -> Sheet:
-    """Lay what committee.yaml and the file's metadata_props say side by side.
+    """Lay what committee.yaml and the file's metadata_props say side by side; both obey the same rules.
 
     Metadata keys are ``consensus_onnx.`` and the dotted key of committee.yaml, values are JSON or plain words:
     ``consensus_onnx.preprocess.mean = [0.5, 0.5, 0.5]``, ``consensus_onnx.input.color = BGR``.
+
+    Raises
+    ------
+    ModelError
+        If the metadata hold an unknown key or a value that committee.yaml would not be allowed either.
     """
-    declared = {
+    return Sheet(where, _by_key(declaration), _by_key(_stored(where, model)))
+
+
+def _stored(where: str, model: ModelProto) -> MemberDeclaration:
+    """Return what the file's metadata declare; they come from strangers, so they are checked like committee.yaml."""
+    sections: dict[str, dict[str, Any]] = {}
+    for entry in model.metadata_props:
+        section, _, key = entry.key.removeprefix(METADATA_PREFIX).partition(".")
+        if entry.key.startswith(METADATA_PREFIX) and section in MemberDeclaration.SECTIONS:
+            sections.setdefault(section, {})[key] = _metadata_value(entry.value[:_METADATA_LIMIT])
+    try:
+        return build_settings(MemberDeclaration, sections, source=f"{where}: metadata")
+    except ConfigError as error:
+        raise ModelError("; ".join(error.problems)) from error
+
+
+def _by_key(declaration: MemberDeclaration) -> dict[str, Any]:
+    """Return a declaration's values by dotted key."""
+    return {
         f"{section}.{key}": value
         for section, entries in declaration.digestible().items()
         for key, value in entries.items()
     }
-    metadata = {
-        entry.key.removeprefix(METADATA_PREFIX): _metadata_value(entry.value)
-        for entry in model.metadata_props
-        if entry.key.startswith(METADATA_PREFIX) and len(entry.value) <= _METADATA_LIMIT
-    }
-    return Sheet(where, declared, metadata)
 
 
 def _metadata_value(text: str) -> Any:
     try:
-        value = json.loads(text)
-    except ValueError:
+        return json.loads(text)
+    except (ValueError, RecursionError):
         return text
-    return tuple(value) if isinstance(value, list) else value
 
 
 def dims_of(value: ValueInfoProto) -> list[int | None]:

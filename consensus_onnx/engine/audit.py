@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -9,16 +10,15 @@ import numpy as np
 
 from consensus_onnx.committee import Committee
 from consensus_onnx.engine.events import Listener, Notice, silent
-from consensus_onnx.engine.folder import claim_folder, run_identity
+from consensus_onnx.engine.folder import claimed_folder, run_identity
 from consensus_onnx.engine.images_stage import ImageStage, PreparedImage, prepare_images
-from consensus_onnx.engine.lock import folder_lock
 from consensus_onnx.engine.member_state import MemberState
 from consensus_onnx.engine.members_stage import MembersStage
 from consensus_onnx.engine.results import write_results
 from consensus_onnx.engine.run import Run
 from consensus_onnx.engine.settings import AuditSettings
 from consensus_onnx.engine.store import RunStore
-from consensus_onnx.errors import ConfigError, ImageError, ModelError
+from consensus_onnx.errors import ConfigError, ImageError, ModelError, StoreError
 from consensus_onnx.explainers import Explainer
 from consensus_onnx.images import Dataset, read_dataset
 
@@ -83,15 +83,22 @@ def audit(
         missing = next(item.name for item in items if item.label is None)
         raise ConfigError(f"target label needs a label for every image; {missing} has none: add it to --labels")
     folder = Path(out)
-    identity = claim_folder(folder, run_identity(settings, chosen))
-    with folder_lock(folder):
-        store = RunStore(folder)
-        stage = prepare_images(store, items, settings, chosen, listen)
-        if not stage.images:
-            first = next(iter(stage.failures.values()), "none given")
-            raise ImageError(f"none of the {len(items)} images can be used; the first: {first}")
-        states = _ask_members(store, committee, stage, settings, chosen, listen)
-        write_results(store, identity, committee, states, stage, items, settings, chosen)
+    try:
+        with claimed_folder(folder, run_identity(settings, chosen)) as identity:
+            store = RunStore(folder)
+            stage = prepare_images(store, items, settings, chosen, listen)
+            if not stage.images:
+                first = next(iter(stage.failures.values()), "none given")
+                raise ImageError(f"none of the {len(items)} images can be used; the first: {first}")
+            states = _ask_members(store, committee, stage, settings, chosen, listen)
+            write_results(store, identity, committee, states, stage, items, settings, chosen)
+    except BrokenPipeError:  # of a listener that prints
+        raise
+    except OSError as error:
+        raise StoreError(
+            f"{folder}: the audit cannot go on: {error}; what is stored stays valid, run the same command again once "
+            "that is mended"
+        ) from error
     return Run.open(folder)
 
 
@@ -114,10 +121,18 @@ def _ask_members(
     if settings.target == "majority":
         members.predict(states)
     members.explain(states, _target_policy(settings, store, states))
-    if not any(state.alive for state in states):
-        reasons = "; ".join(f"{state.member.name}: {state.reason}" for state in states[:3])
+    if not any(_explained(store, state, stage, explainers) for state in states):
+        reasons = "; ".join(f"{state.member.name}: {state.outcome()[1]}" for state in states[:3])
         raise ModelError(f"none of the {len(states)} members can be used: {reasons}")
     return states
+
+
+def _explained(store: RunStore, state: MemberState, stage: ImageStage, explainers: tuple[Explainer, ...]) -> bool:
+    """Whether there is a single explanation of a member."""
+    rows = {image.row for image in stage.images}
+    return state.facts is not None and any(
+        rows & store.explanation_receipts(explainer.name, state.digest).keys() for explainer in explainers
+    )
 
 
 def _target_policy(
@@ -189,6 +204,9 @@ def _check_names(explainers: Sequence[Explainer]) -> None:
     names = [explainer.name for explainer in explainers]
     if not names or len(set(names)) != len(names):
         raise ConfigError(f"explainers must have names that differ, got {names}; give one of them another name")
-    reserved = {"images", "superpixels", "predictions", "results", "members"} & set(names)
+    reserved = {"images", "rows", "superpixels", "predictions", "results", "members"} & set(names)
     if reserved:
         raise ConfigError(f"explainer name {reserved.pop()!r} is reserved for the run folder; choose another")
+    odd = next((name for name in names if not re.fullmatch(r"[A-Za-z0-9][\w-]*", name, re.ASCII)), None)
+    if odd is not None:  # it names folders and columns
+        raise ConfigError(f"explainer name {odd!r} must be letters, digits, _ and - only; choose another")

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from consensus_onnx.config import read_yaml, to_mapping, yaml_text
+from consensus_onnx.engine.lock import LOCK_FILE, folder_lock
 from consensus_onnx.engine.settings import AuditSettings
 from consensus_onnx.errors import StoreError
 from consensus_onnx.explainers import Explainer
 
 RUN_FILE = "run.yaml"
 FORMAT = 1
+SCRATCH = ".partial"  # suffix of files that are being written, ours and zarr's
+_OURS = (LOCK_FILE, RUN_FILE + SCRATCH)  # all that an audit killed at its very start leaves
 
 
 def explainer_identity(explainer: Explainer) -> dict[str, Any]:
@@ -33,43 +37,64 @@ def run_identity(settings: AuditSettings, explainers: Sequence[Explainer]) -> di
     }
 
 
-def claim_folder(folder: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
-    """Make the run folder, or take up the one that is there.
+@contextmanager
+def claimed_folder(folder: Path, identity: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Make the run folder, or take up the one that is there, and hold it for this process.
 
-    Returns
-    -------
+    Yields
+    ------
     dict
         The identity to store: this audit's, and the explainers that only earlier audits used.
 
     Raises
     ------
     StoreError
-        If it cannot be written, holds something else, or belongs to an audit with other settings (all that differ
-        are named).
+        If it cannot be written, holds something else, belongs to an audit with other settings (all that differ are
+        named), or another process holds it.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"{folder}: cannot be made ({error.strerror}); choose another --out") from error
+    _stored_content(folder, identity)  # before anything, the lock too, is written into a folder that is not ours
+    with folder_lock(folder):
+        sweep_scratch(folder)
+        content = _stored_content(folder, identity)
+        merged = {**identity, "explainers": {**content["identity"]["explainers"], **identity["explainers"]}}
+        if merged != content["identity"] or not (folder / RUN_FILE).exists():
+            write_run_file(folder, {**content, "identity": merged})
+        yield merged
+
+
+def _stored_content(folder: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what run.yaml holds, or what a new one would, if an audit of this identity may go on in the folder."""
     stored = folder / RUN_FILE
     if not stored.exists():
-        foreign = sorted(path.name for path in folder.iterdir())
+        foreign = sorted(path.name for path in folder.iterdir() if path.name not in _OURS)
         if foreign:
             raise StoreError(
                 f"{folder}: is not empty and holds no {RUN_FILE} (found {foreign[0]}); choose a new folder for --out"
             )
-        merged = dict(identity)
-    else:
-        before = read_yaml(stored).values.get("identity", {})
-        shared = {name: identity["explainers"].get(name, kept) for name, kept in before.get("explainers", {}).items()}
-        differing = list(_differences({**identity, "explainers": shared}, before))
-        if differing:
-            raise StoreError(
-                f"{folder}: belongs to another audit: " + "; ".join(differing) + "; choose a new folder for --out"
-            )
-        merged = {**identity, "explainers": {**before["explainers"], **identity["explainers"]}}
-    write_run_file(folder, {"identity": merged})
-    return merged
+        return {"identity": {**identity, "explainers": {}}}
+    content = read_yaml(stored).values
+    match content.get("identity"):
+        case {"explainers": dict(explainers), **rest}:
+            before = {**rest, "explainers": explainers}
+        case _:
+            raise StoreError(f"{stored}: is not the run.yaml of an audit; choose a new folder for --out")
+    shared = {name: identity["explainers"].get(name, kept) for name, kept in explainers.items()}
+    differing = list(_differences({**identity, "explainers": shared}, before))
+    if differing:
+        raise StoreError(
+            f"{folder}: belongs to another audit: " + "; ".join(differing) + "; choose a new folder for --out"
+        )
+    return content
+
+
+def sweep_scratch(folder: Path) -> None:
+    """Remove what a killed audit was in the middle of writing; only the holder of the folder's lock may."""
+    for path in folder.rglob(f"*{SCRATCH}"):
+        path.unlink(missing_ok=True)
 
 
 def write_run_file(folder: Path, content: Mapping[str, Any]) -> None:
@@ -94,7 +119,7 @@ def write_text(path: Path, text: str) -> None:
     StoreError
         If it cannot be written.
     """
-    scratch = path.with_name(path.name + ".partial")
+    scratch = path.with_name(path.name + SCRATCH)
     try:
         scratch.write_text(text, encoding="utf-8")
         scratch.replace(path)

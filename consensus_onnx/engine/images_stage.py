@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from consensus_onnx.engine.answers import error_in, image_in
 from consensus_onnx.engine.events import ImagePrepared, Listener
 from consensus_onnx.engine.jobs import ImageJob
 from consensus_onnx.engine.keys import file_digest
 from consensus_onnx.engine.settings import AuditSettings
 from consensus_onnx.engine.store import RunStore
 from consensus_onnx.engine.supervisor import Limits, Script, Task, WorkerError, run_tasks
+from consensus_onnx.errors import ImageError
 from consensus_onnx.explainers import Explainer, SuperpixelExplainer
 from consensus_onnx.images import Item
 
@@ -58,88 +60,112 @@ def prepare_images(
 ) -> ImageStage:
     """Decode and cut what the run does not hold yet.
 
-    A picture is known by name and file digest. Rows are given in the dataset's order before any work starts, so that
-    an interrupted run that is taken up again is laid out like an unbroken one.
+    A picture is known by name and file digest. Rows are given in the dataset's order before any work starts, and in
+    a journal of their own, so that a run that is interrupted or grows is laid out like one made at once.
     """
     superpixels = {e.name: e.superpixels for e in explainers if isinstance(e, SuperpixelExplainer)}
-    rows = _register(store, items)
-    receipts = store.journal("images").read()
-    wanted = {"canvas", *(f"segments/{name}" for name in superpixels)}
-
-    def complete(item: Item, row: int) -> bool:
-        needed = wanted | {"mask"} if item.mask is not None else wanted
-        return needed <= set(receipts[str(row)].get("arrays", {}))
-
-    missing = [index for index, item in enumerate(items) if not complete(item, rows[index])]
     failures: dict[str, str] = {}
-    job = ImageJob(tuple(items), settings.canvas, superpixels)
+    files = _read_digests(items, failures)
+    rows = _register(store, files)
+    receipts = store.image_receipts()
+
+    def complete(item: Item) -> bool:
+        receipt = receipts.get(rows[item.name], {})
+        wanted = {"canvas", *(f"segments/{name}" for name in superpixels)}
+        return wanted <= set(receipt.get("arrays", {})) and files[item.name].mask in (None, receipt.get("mask_file"))
+
+    readable = [item for item in items if item.name in files]
+    missing = [item for item in readable if not complete(item)]
+    for item in items:
+        if item.name in failures:
+            listen(ImagePrepared(item.name, len(items) - len(missing), len(items), failures[item.name]))
+    job = ImageJob(tuple(missing), settings.canvas, superpixels)
     limits = Limits(settings.engine.opening_seconds, settings.engine.command_seconds)
-    while missing:
+    left = list(range(len(missing)))
+    while left:
         # One picture that kills its worker costs itself: what is left goes to a fresh worker.
-        script = _script(store, items, rows, missing, failures, listen, len(items))
+        script = _script(store, job, left, rows, files, failures, listen, len(items))
         run_tasks([Task(job, script)], 1, limits)
-    receipts = store.journal("images").read()
+    receipts = store.image_receipts()
     prepared = [
-        _prepared(item, row, receipts[str(row)])
-        for item, row in zip(items, rows, strict=True)
-        if item.name not in failures
+        _prepared(item, rows[item.name], receipts[rows[item.name]]) for item in readable if item.name not in failures
     ]
     return ImageStage(tuple(prepared), failures)
 
 
-def _register(store: RunStore, items: Sequence[Item]) -> list[int]:
-    """Return the row of every item, giving new rows to pictures the run has not met."""
-    journal = store.journal("images")
+@dataclass(frozen=True)
+class _Files:
+    """Digests of a picture's file and of its mask's."""
+
+    picture: str
+    mask: str | None
+
+
+def _read_digests(items: Sequence[Item], failures: dict[str, str]) -> dict[str, _Files]:
+    """Return the digests of every picture whose files can be read, by its name."""
+    files: dict[str, _Files] = {}
+    for item in items:
+        try:
+            files[item.name] = _Files(file_digest(item.path), None if item.mask is None else file_digest(item.mask))
+        except OSError as error:
+            failures[item.name] = f"{error.filename}: cannot be read ({error.strerror}); check the file"
+    return files
+
+
+def _register(store: RunStore, files: Mapping[str, _Files]) -> dict[str, int]:
+    """Return the row of every picture, giving new rows to those the run has not met."""
+    journal = store.journal("rows")
     known = {(entry["name"], entry["file"]): int(unit) for unit, entry in journal.read().items()}
     following = max(known.values(), default=-1) + 1
-    rows = []
-    for item in items:
-        identity = (item.name, file_digest(item.path))
+    rows = {}
+    for name, digests in files.items():
+        identity = (name, digests.picture)
         if identity not in known:
             known[identity] = following
-            journal.append(str(following), {"name": identity[0], "file": identity[1]})
+            journal.append(str(following), {"name": name, "file": digests.picture})
             following += 1
-        rows.append(known[identity])
+        rows[name] = known[identity]
     return rows
 
 
 def _script(
     store: RunStore,
-    items: Sequence[Item],
-    rows: Sequence[int],
-    missing: list[int],
+    job: ImageJob,
+    left: list[int],
+    rows: Mapping[str, int],
+    files: Mapping[str, _Files],
     failures: dict[str, str],
     listen: Listener,
     total: int,
 ) -> Script:
-    """Work off `missing` from the front; an item leaves it whether it succeeded or failed."""
-    known = store.journal("images").read()
+    """Work off the items in `left` from the front; one leaves it whether it succeeded or failed."""
+    opened = False
     try:
         opening = yield {}
-        if "error" in opening.header:
-            raise WorkerError("load_error", opening.header["error"]["text"])
-        while missing:
-            item, row = items[missing[0]], rows[missing[0]]
-            answer = yield {"do": "prepare", "item": missing[0]}
-            error = answer.header.get("error", {}).get("text")
+        error = error_in(opening)
+        if error is not None:
+            raise WorkerError("load_error", error["text"])
+        opened = True
+        while left:
+            item = job.items[left[0]]
+            answer = yield {"do": "prepare", "item": left[0]}
+            error = error_in(answer)
             if error is None:
-                content: dict[str, Any] = {key: known[str(row)][key] for key in ("name", "file")}
-                content["digest"] = answer.header["digest"]
-                content["superpixels"] = {
-                    name.removeprefix("segments/"): int(array.max()) + 1
-                    for name, array in answer.arrays.items()
-                    if name.startswith("segments/")
-                }
-                store.commit_image(row, content, answer.arrays)
+                content, arrays = image_in(answer, job.canvas.crop, job.superpixels, item.mask is not None)
+                content["mask_file"] = files[item.name].mask
+                store.commit_image(rows[item.name], content, arrays)
             else:
-                failures[item.name] = error
-            missing.pop(0)
-            listen(ImagePrepared(item.name, total - len(missing), total, error))
+                failures[item.name] = error["text"]
+            left.pop(0)
+            listen(ImagePrepared(item.name, total - len(left), total, failures.get(item.name)))
     except WorkerError as failure:
-        item = items[missing.pop(0)]
+        if not opened:  # no picture's fault: every other worker would fare alike
+            raise ImageError(f"no worker for the pictures could start: {failure.status}: {failure}") from failure
+        item = job.items[left.pop(0)]
         failures[item.name] = f"{failure.status}: {failure}"
-        listen(ImagePrepared(item.name, total - len(missing), total, failures[item.name]))
+        listen(ImagePrepared(item.name, total - len(left), total, failures[item.name]))
 
 
 def _prepared(item: Item, row: int, receipt: dict[str, Any]) -> PreparedImage:
-    return PreparedImage(item, row, receipt["digest"], receipt["arrays"], receipt["superpixels"])
+    digests = {name: digest for name, digest in receipt["arrays"].items() if name != "mask" or item.mask is not None}
+    return PreparedImage(item, row, receipt["digest"], digests, receipt["superpixels"])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from copy import copy
+from dataclasses import asdict, dataclass, field, fields
 
 from consensus_onnx.committee import Member, ModelFacts
 
@@ -17,6 +18,8 @@ class MemberState:
     ----------
     member : Member
         What was declared.
+    file_digest : str
+        sha256 of the ONNX file; empty if it cannot be read.
     facts : ModelFacts or None
         Known once the model was opened, now or in an earlier audit of the same run.
     provider : str
@@ -34,6 +37,7 @@ class MemberState:
     """
 
     member: Member
+    file_digest: str = ""
     facts: ModelFacts | None = None
     provider: str = ""
     status: str = "ok"
@@ -53,6 +57,11 @@ class MemberState:
         return self.alive and not self.unsupported and not self.failures
 
     @property
+    def declared_digest(self) -> str:
+        """Digest of the file and of what is declared about it: members that share it are copies of one model."""
+        return self.member.declared_digest(self.file_digest)
+
+    @property
     def digest(self) -> str:
         """Digest of the model and of all that decides what it reads and answers.
 
@@ -70,6 +79,12 @@ class MemberState:
             "output": asdict(self.facts.output),
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+    def take_from(self, other: MemberState) -> None:
+        """Take over everything known about a copy of this member."""
+        for item in fields(self):
+            if item.name != "member":
+                setattr(self, item.name, copy(getattr(other, item.name)))
 
     def outcome(self) -> tuple[str, str]:
         """Return (status, reason) as told to people: the member's own, else of the first thing that failed."""

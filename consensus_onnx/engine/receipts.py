@@ -1,8 +1,8 @@
 """Receipts: an append-only journal per stage and member, the only truth about what is done.
 
-A line is written after everything it vouches for; a line that was torn by a kill or a full disk fails its checksum
-and is cut off before the next is appended, so an interrupted run that is taken up again leaves the same bytes as an
-unbroken one.
+A line is written after everything it vouches for; a line that was torn by a kill or a full disk is cut off before the
+next is appended, so an interrupted run that is taken up again leaves the same bytes as an unbroken one. Every line
+carries its own checksum: one that was damaged later costs the unit it names, not those after it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,11 @@ class Journal:
     path: Path
 
     def read(self) -> dict[str, dict[str, Any]]:
-        """Return the valid receipts by unit, in the order of their first appearance."""
-        return {str(entry["unit"]): entry for entry in self._valid()[0]}
+        """Return the intact receipts by unit, in the order of their first appearance."""
+        if not self.path.exists():
+            return {}
+        entries = (_parse(line) for line in self.path.read_bytes().split(b"\n")[:-1])
+        return {str(entry["unit"]): entry for entry in entries if entry is not None}
 
     def append(self, unit: str, content: Mapping[str, Any]) -> None:
         """Add a receipt, after cutting off a torn line if there is one.
@@ -41,23 +44,10 @@ class Journal:
         with self.path.open("ab") as file:
             size = file.tell()
             if size and not _ends_line(self.path):
-                os.truncate(self.path, self._valid()[1])
+                os.truncate(self.path, self.path.read_bytes().rfind(b"\n") + 1)
             file.write(line)
             file.flush()
             os.fsync(file.fileno())
-
-    def _valid(self) -> tuple[list[dict[str, Any]], int]:
-        """Return the intact receipts and how many bytes they take."""
-        entries: list[dict[str, Any]] = []
-        end = 0
-        if self.path.exists():
-            for line in self.path.read_bytes().splitlines(keepends=True):
-                entry = _parse(line)
-                if entry is None:
-                    break
-                entries.append(entry)
-                end += len(line)
-        return entries, end
 
 
 def _line(content: Mapping[str, Any]) -> bytes:
@@ -66,8 +56,8 @@ def _line(content: Mapping[str, Any]) -> bytes:
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:
-    check, _, text = line.removesuffix(b"\n").partition(b" ")
-    if not line.endswith(b"\n") or hashlib.sha256(text).hexdigest()[:_CHECK].encode() != check:
+    check, _, text = line.partition(b" ")
+    if hashlib.sha256(text).hexdigest()[:_CHECK].encode() != check:
         return None
     entry: dict[str, Any] = json.loads(text)
     return entry

@@ -36,6 +36,7 @@ def write_results(
     explainers: Sequence[Explainer],
 ) -> None:
     """Vote, score and write everything a run folder holds beside its explanations."""
+    write_run_file(store.folder, {"identity": identity})  # not finished until all of it is written
     score_rows: list[ScoreRow] = []
     unit_rows: list[PerImageRow] = []
     used: dict[str, Any] = {}
@@ -63,7 +64,11 @@ def write_results(
         "explainers": [explainer.name for explainer in explainers],
         "kinds": {explainer.name: explainer.kind for explainer in explainers},
         "consensus": used,
-        "settings": to_mapping(settings),
+        "settings": {
+            **to_mapping(settings),
+            "explainers": [explainer.name for explainer in explainers],
+            **{explainer.name: to_mapping(explainer) for explainer in explainers},
+        },
         "versions": software_versions(),
     }
     write_run_file(store.folder, content)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import zarr
 
 from consensus_onnx.arrays import AnyArray
@@ -13,19 +12,33 @@ from consensus_onnx.arrays import AnyArray
 RAGGED_CHUNK = 256  # superpixels per chunk: most pictures need one, none has a limit
 
 
+class RowShapeError(ValueError):
+    """A row whose shape or dtype is not that of the rows before it."""
+
+
 def write_row(group: zarr.Group, name: str, index: int, row: AnyArray) -> None:
-    """Write a row of fixed shape; the array is made by the first and grows as needed."""
-    array = _array(group, name, row.dtype, (index + 1, *row.shape), (1, *row.shape))
+    """Write a row of fixed shape; the array is made by the first and grows as needed.
+
+    Raises
+    ------
+    RowShapeError
+        If the rows before have another shape or dtype.
+    """
+    array = _array(group, name, (index + 1, *row.shape), (1, *row.shape), row)
+    if array.shape[1:] != row.shape:
+        raise RowShapeError(f"{name}: expected shape {array.shape[1:]} as in the rows before, got {row.shape}")
+    _grow(array, (index + 1, *row.shape))
     array[index] = row
 
 
 def write_ragged_row(group: zarr.Group, name: str, index: int, row: AnyArray) -> None:
     """Write a row (K,) of its own length; the rest of its line stays NaN."""
-    chunks = -(-row.size // RAGGED_CHUNK)
-    array = _array(group, name, row.dtype, (index + 1, chunks * RAGGED_CHUNK), (1, RAGGED_CHUNK))
-    padded = np.full(chunks * RAGGED_CHUNK, np.nan, row.dtype)
+    width = -(-row.size // RAGGED_CHUNK) * RAGGED_CHUNK
+    array = _array(group, name, (index + 1, width), (1, RAGGED_CHUNK), row)
+    _grow(array, (index + 1, width))
+    padded = np.full(width, np.nan, row.dtype)
     padded[: row.size] = row
-    array[index, : padded.size] = padded
+    array[index, :width] = padded
 
 
 def read_row(group: zarr.Group, name: str, index: int, size: int | None = None) -> AnyArray:
@@ -35,19 +48,25 @@ def read_row(group: zarr.Group, name: str, index: int, size: int | None = None) 
     return row if size is None else np.ascontiguousarray(row[:size])
 
 
-def _array(group: zarr.Group, name: str, dtype: npt.DTypeLike, needed: tuple[int, ...], chunks: tuple[int, ...]) -> Any:
-    if name not in group:
-        kind = np.dtype(dtype)
-        return group.create_array(
-            name,
-            shape=needed,
-            chunks=chunks,
-            dtype=kind,
-            fill_value=float("nan") if kind.kind == "f" else 0,
-            config={"write_empty_chunks": True},
-        )
-    array: Any = group[name]
+def _array(group: zarr.Group, name: str, shape: tuple[int, ...], chunks: tuple[int, ...], row: AnyArray) -> Any:
+    """Return the array, made for the dtype of `row` if it is not there."""
+    if name in group:
+        array: Any = group[name]
+        if array.dtype != row.dtype:
+            raise RowShapeError(f"{name}: expected {array.dtype} as in the rows before, got {row.dtype}")
+        return array
+    return group.create_array(
+        name,
+        shape=shape,
+        chunks=chunks,
+        dtype=row.dtype,
+        fill_value=float("nan") if row.dtype.kind == "f" else 0,
+        config={"write_empty_chunks": True},
+    )
+
+
+def _grow(array: Any, needed: tuple[int, ...]) -> None:
+    """Let the array hold as much as is needed, and never less than it does."""
     grown = tuple(max(have, want) for have, want in zip(array.shape, needed, strict=True))
     if grown != array.shape:
         array.resize(grown)
-    return array

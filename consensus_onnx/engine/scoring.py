@@ -68,7 +68,8 @@ def score_explainer(
     """Vote and score one explainer's explanations, one image at a time."""
     members, count = len(states), len(images)
     pixel = explainer.kind == "pixel"
-    grid = _grid(settings, states) if pixel else None
+    explained = [state for state, known in zip(states, receipts, strict=True) if known]
+    grid = _grid(settings, explained or states) if pixel else None
     side = settings.canvas.crop
     weights = family_weights([state.member.family for state in states]) if voting.weighting == "family" else None
     raw, others, member_ap = (np.full((members, count), np.nan) for _ in range(3))
@@ -97,6 +98,7 @@ def score_explainer(
 
 
 def _grid(settings: AuditSettings, states: Sequence[MemberState]) -> int:
+    """Return the side of the common grid of some members; one that has no map at all has no say in it."""
     if settings.consensus.grid != "auto":
         return settings.consensus.grid
     sizes = [min(state.facts.input.size) for state in states if state.facts is not None]

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any, Protocol, cast
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 
 from consensus_onnx.arrays import AnyArray
@@ -17,12 +18,12 @@ from consensus_onnx.committee.loading import load_model
 from consensus_onnx.engine.jobs import GradientJob, ImageJob, InspectionJob, Job, MemberJob
 from consensus_onnx.engine.store import RunStore
 from consensus_onnx.engine.wire import Message
-from consensus_onnx.errors import ModelError
+from consensus_onnx.errors import ImageError, ModelError
 from consensus_onnx.explainers import Explanation
 from consensus_onnx.gradients import check_gradient, gradient_model
 from consensus_onnx.gradients.model import OF_KEY, SEED, WRT_KEY, Of
 from consensus_onnx.gradients.writer import PREFIX
-from consensus_onnx.images import canvas_digest, load_canvas, load_mask, load_picture
+from consensus_onnx.images import load_canvas, load_mask, load_picture
 
 
 class Service(Protocol):
@@ -56,8 +57,11 @@ class ImageService:
             size = load_picture(item.path).shape[:2]
             arrays["mask"] = load_mask(item.mask, self._job.canvas, size_of_image=size)
         for name, superpixels in self._job.superpixels.items():
-            arrays[f"segments/{name}"] = superpixels.segment(canvas).astype(np.uint16)
-        return Message({"digest": canvas_digest(canvas)}, arrays)
+            labels = superpixels.segment(canvas)
+            if labels.max() > np.iinfo(np.uint16).max:
+                raise ImageError(f"{item.path}: is cut into {labels.max() + 1} superpixels; choose larger ones")
+            arrays[f"segments/{name}"] = labels.astype(np.uint16)
+        return Message({}, arrays)
 
 
 class MemberService:
@@ -87,7 +91,7 @@ class MemberService:
         explanation = explainer.explain(
             self._classifier, self._store.canvas(index), command["target"], self._job.seed, segments=segments
         )
-        return explanation_message(explanation)
+        return explanation_message(explanation, np.float64 if explainer.kind == "superpixel" else np.float32)
 
 
 class InspectionService:
@@ -171,18 +175,18 @@ def service_of(job: Job) -> Service:
             return GradientService(job)
 
 
-def explanation_message(explanation: Explanation) -> Message:
-    """Return an explanation as a message; numbers that do not exist are null."""
+def explanation_message(explanation: Explanation, dtype: npt.DTypeLike) -> Message:
+    """Return an explanation as a message; numbers that do not exist are null, NumPy's become plain ones."""
     header = {
-        "target": explanation.target,
-        "predicted": explanation.predicted,
-        "probability": explanation.probability,
-        "samples": explanation.samples,
+        "target": int(explanation.target),
+        "predicted": int(explanation.predicted),
+        "probability": _number(explanation.probability),
+        "samples": int(explanation.samples),
         "split_half": _number(explanation.error.split_half),
         "r2": _number(explanation.error.r2),
     }
     arrays = {"values": explanation.values, "standard_error": explanation.error.standard_error}
-    return Message(header, arrays)
+    return Message(header, {name: np.asarray(array, dtype) for name, array in arrays.items()})
 
 
 def _number(value: float) -> float | None:

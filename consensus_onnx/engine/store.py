@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import zarr
@@ -20,6 +20,8 @@ from consensus_onnx.errors import StoreError
 ARRAYS = "explanations.zarr"
 RECEIPTS = "receipts"
 _SHORT = 16  # hex digits of a digest in the name of a group
+
+Receipts: TypeAlias = dict[int, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,12 @@ class RunStore:
     -----
     Groups: `images` (canvas, mask), `superpixels/<explainer>`, `predictions/<member>`,
     `<explainer>/<member>` (values, standard_error), `results/<explainer>`. A row counts only when the journal
-    beside it holds its receipt; arrays alone prove nothing, since what is missing reads as fill values.
+    beside it holds its receipt; arrays alone prove nothing, since what is missing reads as fill values. What is read
+    back is therefore held against the digest in its receipt.
     """
 
     folder: Path
+    _receipts: dict[tuple[str, ...], Receipts] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def _root(self) -> zarr.Group:
@@ -57,24 +61,32 @@ class RunStore:
     def commit_image(self, index: int, content: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> None:
         """Store canvas, mask (optional) and superpixels of an image, then its receipt."""
         for name, array in arrays.items():
-            if name.startswith("segments/"):
-                write_row(self.group("superpixels"), name.removeprefix("segments/"), index, array)
-            else:
-                write_row(self.group("images"), name, index, array)
+            group, short = _place(name)
+            write_row(self.group(group), short, index, array)
         digests = {name: array_digest(array) for name, array in sorted(arrays.items())}
-        self.journal("images").append(str(index), {**content, "arrays": digests})
+        self._receipt(index, {**content, "arrays": digests}, "images")
+
+    def image_receipts(self) -> Receipts:
+        """Return the receipts of the images."""
+        return self._receipts_of("images")
 
     def canvas(self, index: int) -> UInt8Array:
-        """Return the canvas (H, W, 3) of an image."""
-        return read_row(self.group("images"), "canvas", index)
+        """Return the canvas (H, W, 3) of an image.
+
+        Raises
+        ------
+        StoreError
+            If the bytes on disk are not the ones the receipt vouches for, as whatever reads an array here.
+        """
+        return self._image_array("canvas", index)
 
     def mask(self, index: int) -> BoolArray:
         """Return the object mask (H, W) of an image that has one."""
-        return read_row(self.group("images"), "mask", index)
+        return self._image_array("mask", index)
 
     def segments(self, explainer: str, index: int) -> Int32Array:
         """Return the superpixel labels (H, W) an explainer uses for an image."""
-        return read_row(self.group("superpixels"), explainer, index).astype(np.int32)
+        return self._image_array(f"segments/{explainer}", index).astype(np.int32)
 
     # -- what members answered ------------------------------------------------------------------------------------
 
@@ -82,49 +94,44 @@ class RunStore:
         """Store a member's probabilities (L,) for an image, then the receipt."""
         write_row(self.group("predictions"), digest[:_SHORT], index, probabilities)
         content = {"key": key, "predicted": int(np.argmax(probabilities)), "arrays": array_digest(probabilities)}
-        self.journal("predictions", digest[:_SHORT]).append(str(index), content)
+        self._receipt(index, content, "predictions", digest[:_SHORT])
 
-    def prediction_receipts(self, digest: str) -> dict[int, dict[str, Any]]:
+    def prediction_receipts(self, digest: str) -> Receipts:
         """Return the receipts of a member's predictions by image."""
-        return _by_image(self.journal("predictions", digest[:_SHORT]))
+        return self._receipts_of("predictions", digest[:_SHORT])
 
     def probabilities(self, digest: str, index: int) -> Float32Array:
         """Return a member's probabilities (L,) for an image."""
-        return read_row(self.group("predictions"), digest[:_SHORT], index)
+        vouched = self.prediction_receipts(digest).get(index, {}).get("arrays")
+        return self._read("predictions", digest[:_SHORT], index, vouched)
 
     def commit_explanation(
         self, explainer: str, digest: str, index: int, content: Mapping[str, Any], arrays: Mapping[str, AnyArray]
     ) -> None:
-        """Store an explanation's arrays, then its receipt."""
+        """Store an explanation's arrays, then its receipt.
+
+        Raises
+        ------
+        RowShapeError
+            If a map has another shape than the member's others.
+        """
         group = self.group(explainer, digest[:_SHORT])
         for name, array in arrays.items():
             write = write_ragged_row if array.ndim == 1 else write_row
             write(group, name, index, array)
         described = {name: array_digest(array) for name, array in sorted(arrays.items())}
         sizes = {"size": int(arrays["values"].size)} if arrays["values"].ndim == 1 else {}
-        self.journal(explainer, digest[:_SHORT]).append(str(index), {**content, **sizes, "arrays": described})
+        self._receipt(index, {**content, **sizes, "arrays": described}, explainer, digest[:_SHORT])
 
-    def explanation_receipts(self, explainer: str, digest: str) -> dict[int, dict[str, Any]]:
+    def explanation_receipts(self, explainer: str, digest: str) -> Receipts:
         """Return the receipts of a member's explanations by image."""
-        return _by_image(self.journal(explainer, digest[:_SHORT]))
+        return self._receipts_of(explainer, digest[:_SHORT])
 
     def explanation_array(
         self, explainer: str, digest: str, index: int, name: str, receipt: Mapping[str, Any]
     ) -> AnyArray:
-        """Return `values` or `standard_error` of a receipted explanation.
-
-        Raises
-        ------
-        StoreError
-            If the bytes on disk are not the ones the receipt vouches for.
-        """
-        array = read_row(self.group(explainer, digest[:_SHORT]), name, index, receipt.get("size"))
-        if array_digest(array) != receipt["arrays"][name]:
-            raise StoreError(
-                f"{self.folder}: stored {name} of {explainer}/{digest[:_SHORT]}, image {index}, differ from their "
-                "receipt; the folder is damaged: audit into a new one"
-            )
-        return array
+        """Return `values` or `standard_error` of a receipted explanation."""
+        return self._read(f"{explainer}/{digest[:_SHORT]}", name, index, receipt["arrays"][name], receipt.get("size"))
 
     # -- results --------------------------------------------------------------------------------------------------
 
@@ -134,9 +141,50 @@ class RunStore:
 
     def result(self, explainer: str, name: str) -> AnyArray:
         """Return a derived array."""
-        stored: Any = self.group("results", explainer)[name]
-        return np.asarray(stored[:])
+        try:
+            stored: Any = self.group("results", explainer)[name]
+            return np.asarray(stored[:])
+        except (KeyError, ValueError, OSError, RuntimeError) as error:
+            raise StoreError(
+                f"{self.folder}: stored {name} of {explainer} cannot be read ({error}); run the audit again to "
+                "rewrite it"
+            ) from error
+
+    # -- reading back ---------------------------------------------------------------------------------------------
+
+    def _image_array(self, name: str, index: int) -> AnyArray:
+        vouched = self.image_receipts().get(index, {}).get("arrays", {}).get(name)
+        return self._read(*_place(name), index, vouched)
+
+    def _read(self, group: str, name: str, index: int, vouched: str | None, size: int | None = None) -> AnyArray:
+        """Return a row that is the one its receipt vouches for."""
+        try:
+            array = read_row(self.group(group), name, index, size)
+            damage = "" if array_digest(array) == vouched else "differ from their receipt"
+        except (KeyError, IndexError, ValueError, OSError, RuntimeError) as error:
+            damage = f"cannot be read ({type(error).__name__}: {error})"
+        if damage:
+            raise StoreError(
+                f"{self.folder}: stored {name} of {group}, row {index}, {damage}; the folder is damaged: "
+                "audit into a new one"
+            )
+        return array
+
+    # -- receipts -------------------------------------------------------------------------------------------------
+
+    def _receipts_of(self, *names: str) -> Receipts:
+        """Return the receipts of a group by image; read once, this process is the only one that adds to them."""
+        if names not in self._receipts:
+            self._receipts[names] = {int(unit): receipt for unit, receipt in self.journal(*names).read().items()}
+        return self._receipts[names]
+
+    def _receipt(self, index: int, content: Mapping[str, Any], *names: str) -> None:
+        known = self._receipts_of(*names)
+        self.journal(*names).append(str(index), content)
+        known[index] = {"unit": str(index), **content}
 
 
-def _by_image(journal: Journal) -> dict[int, dict[str, Any]]:
-    return {int(unit): receipt for unit, receipt in journal.read().items()}
+def _place(name: str) -> tuple[str, str]:
+    """Return the group in which one of an image's arrays lies, and its name there."""
+    segments = name.startswith("segments/")
+    return "superpixels" if segments else "images", name.removeprefix("segments/")

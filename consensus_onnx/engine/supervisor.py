@@ -9,8 +9,9 @@ import os
 import pickle
 import signal
 import time
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, TypeAlias
@@ -18,6 +19,8 @@ from typing import Any, TypeAlias
 from consensus_onnx.engine.jobs import Job
 from consensus_onnx.engine.wire import Message, decode
 from consensus_onnx.engine.worker import serve
+
+_LEAVING = 5.0  # seconds a worker may take to end once the connection is closed
 
 Command: TypeAlias = Mapping[str, Any]
 Script: TypeAlias = Generator[Command, Message, None]
@@ -114,9 +117,21 @@ def _start(task: Task, threads: int, limits: Limits) -> _Running:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=serve, args=(theirs, pickle.dumps(task.job), threads), daemon=True)
-    process.start()
+    with _ctrl_c_later():
+        process.start()
     theirs.close()
     return _Running(task, process, ours, "opening", time.monotonic() + limits.opening)
+
+
+@contextlib.contextmanager
+def _ctrl_c_later() -> Iterator[None]:
+    """Hold SIGINT back: a process started here inherits that, so Ctrl-C cannot hit it before it ignores the signal."""
+    resource_tracker.ensure_running()  # multiprocessing starts it with the first process, and lets SIGINT through then
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _wait(running: list[_Running]) -> None:
@@ -134,7 +149,7 @@ def _advance(worker: _Running, limits: Limits) -> bool:
         command = worker.task.script.send(message)
     except StopIteration:
         worker.connection.close()
-        worker.process.join(timeout=5)
+        worker.process.join(timeout=_LEAVING)
         _kill(worker)
         return False
     except WorkerError as failure:
@@ -157,7 +172,9 @@ def _hear(worker: _Running) -> Message | None:
         try:
             data = worker.connection.recv_bytes()
         except (EOFError, OSError):
-            worker.process.join()
+            worker.process.join(timeout=_LEAVING)
+            if worker.process.is_alive():
+                raise WorkerError("bad_output", f"it hung up during {worker.stage} and lived on; killed") from None
             raise _death(worker) from None
         try:
             return decode(data)
@@ -171,7 +188,7 @@ def _hear(worker: _Running) -> Message | None:
 def _death(worker: _Running) -> WorkerError:
     code = worker.process.exitcode or 0
     if code < 0:
-        name = signal.Signals(-code).name
+        name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
         return WorkerError(f"crashed({name})", f"its process was killed by {name} during {worker.stage}")
     hint = '; put the audit of a script under `if __name__ == "__main__":`' if worker.stage == "opening" else ""
     return WorkerError(f"crashed(exit {code})", f"its process ended with exit code {code} during {worker.stage}{hint}")

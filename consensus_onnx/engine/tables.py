@@ -20,7 +20,7 @@ from consensus_onnx.errors import StoreError
 
 T = TypeVar("T")
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run a text cell that begins so
+_FORMULA = ("=", "+", "-", "@")  # a spreadsheet would run a text cell that begins so
 
 
 def write_table(path: Path, kind: type[T], rows: Sequence[T]) -> None:
@@ -60,7 +60,7 @@ def read_table(path: Path, kind: type[T]) -> tuple[T, ...]:
             return tuple(_row(kind, fields, hints, zip(header, row, strict=True)) for row in reader)
     except OSError as error:
         raise StoreError(f"{path}: cannot be read ({error.strerror}); is this a finished run folder?") from error
-    except (csv.Error, ValueError) as error:
+    except (csv.Error, KeyError, TypeError, ValueError) as error:
         raise StoreError(f"{path}: is damaged ({error}); run the audit again to rewrite it") from error
 
 
@@ -98,17 +98,24 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, str):
         clean = "".join(character if character.isprintable() else " " for character in value)
-        return "'" + clean if clean.startswith(_FORMULA) else clean
+        return "'" + clean if _looks_like_formula(clean) else clean
     return repr(value) if isinstance(value, float) else str(value)
 
 
 def _value(text: str, kind: Any) -> Any:
     options = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
-    if text == "":
-        return None if type(None) in options else float("nan") if float in options else ""
+    if text == "" and type(None) in options:
+        return None
+    if text == "" and float in options:
+        return float("nan")
     if bool in options:
-        return text == "True"
+        return {"True": True, "False": False}[text]
     for number in (int, float):
         if number in options:
             return number(text)
-    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
+    return text[1:] if text.startswith("'") and _looks_like_formula(text[1:]) else text
+
+
+def _looks_like_formula(text: str) -> bool:
+    """Whether a text needs a quote in front; one that brings its own does too, so that reading takes off only ours."""
+    return text.lstrip("'").startswith(_FORMULA)

@@ -9,6 +9,8 @@ import json
 import os
 import pickle
 import signal
+from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import Connection
 
 
@@ -28,21 +30,27 @@ def serve(connection: Connection, job_bytes: bytes, threads: int) -> None:
     from consensus_onnx.engine.services import service_of
     from consensus_onnx.engine.wire import Message, encode
 
-    def answer(make: object, *arguments: object) -> None:
+    def answer(make: Callable[[], Message]) -> None:
         try:
-            message = make(*arguments)  # type: ignore[operator]
+            data = encode(make())
         except Exception as error:  # told to the supervisor, which decides what it costs
-            message = Message({"error": _error_of(error)})
-        connection.send_bytes(encode(message))
+            data = encode(Message({"error": _error_of(error)}))
+        connection.send_bytes(data)
 
-    service = service_of(pickle.loads(job_bytes))
+    try:
+        service = service_of(pickle.loads(job_bytes))
+    except Exception as error:
+        hint = "an explainer of one's own must stand in a module that worker processes can import"
+        problem = ValueError(f"{type(error).__name__}: {error} ({hint})")
+        connection.send_bytes(encode(Message({"error": _error_of(problem)})))
+        return
     answer(service.opening)
     while True:
         try:
             command = json.loads(connection.recv_bytes())
         except EOFError:
             return
-        answer(service.handle, command)
+        answer(partial(service.handle, command))
 
 
 def _prepare_process(threads: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from consensus_onnx.arrays import AnyArray, Float32Array, Float64Array
+from consensus_onnx.arrays import AnyArray, Float64Array
 from consensus_onnx.committee import Classifier
 from consensus_onnx.errors import ModelError
 from consensus_onnx.gradients import averaging_model, gradient_model
@@ -17,6 +17,9 @@ from consensus_onnx.runtime import open_session
 from consensus_onnx.runtime.session import first_line
 
 Of = Literal["logits", "probabilities"]
+
+# The seed has the output's type, which need not be the input's: float16 models often answer in float32.
+_NUMPY_NAMES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(double)": "float64"}
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class GradientSession:
     classifier: Classifier
     session: Any
     seed_shape: tuple[int, ...]
+    seed_dtype: str
 
     def over(self, inputs: AnyArray, target: int) -> GradientSums:
         """Add up the gradients of a common class over inputs (S, ...) of the member's own form.
@@ -70,8 +74,8 @@ class GradientSession:
             raise ModelError(f"{self.classifier.member.path}: its gradient is NaN or infinite")
         return GradientSums(sums[0].astype(np.float64), squares[0].astype(np.float64))
 
-    def _seed(self, count: int, output: int) -> Float32Array:
-        seed = np.zeros((count, self.classifier.facts.output.width), self.classifier.facts.input.dtype)
+    def _seed(self, count: int, output: int) -> AnyArray:
+        seed = np.zeros((count, self.classifier.facts.output.width), self.seed_dtype)
         seed[:, output] = 1
         return seed.reshape(count, *self.seed_shape)
 
@@ -99,5 +103,7 @@ def _open(classifier: Classifier, of: Of) -> GradientSession:
         lowering="cuda" if classifier.provider == "cuda" else "cpu",
     )
     session = open_session(averaging_model(gradient), classifier.runtime)
-    shape = next(value.shape for value in session.get_inputs() if value.name == SEED)
-    return GradientSession(classifier, session, tuple(int(size) for size in shape[1:]))
+    seed = next(value for value in session.get_inputs() if value.name == SEED)
+    # A symbolic number of classes, which some exporters leave, is the one size that the others determine.
+    shape = tuple(size if isinstance(size, int) else -1 for size in seed.shape[1:])
+    return GradientSession(classifier, session, shape, _NUMPY_NAMES[seed.type])

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from consensus_onnx.arrays import AnyArray, Float64Array, Int32Array, UInt8Array
+from consensus_onnx.arrays import AnyArray, Float64Array, Int32Array, UInt8Array, require
 from consensus_onnx.committee import Classifier, Member
 from consensus_onnx.committee.preprocessing import colours_for, labels_for, normalise, picture_for
 from consensus_onnx.config import check_settings, setting
@@ -79,12 +79,12 @@ class Lime:
         ModelError
             If the member fails or answers NaN.
         ValueError
-            If `samples` rows cannot determine the weights of all superpixels.
+            If `samples` rows cannot determine the weights of all superpixels, or `segments` do not fit the canvas.
         """
         classifier = opened(member)
         if segments is None:
             segments = self.superpixels.segment(canvas)
-        count = int(segments.max()) + 1
+        count = superpixel_count(segments, canvas)
         rows = perturbation_rows(stream_key(seed, "lime.rows", canvas_digest(canvas)), self.samples, count)
         design = make_design(rows, self.kernel_width, self.alpha)
 
@@ -117,9 +117,23 @@ class Lime:
         return split_half_agreement(*halves)
 
 
+def superpixel_count(segments: Int32Array, canvas: UInt8Array) -> int:
+    """Return K, the number of superpixels.
+
+    Raises
+    ------
+    ValueError
+        If they are not labels 0..K-1 of the canvas' pixels: the kernels index by them unchecked.
+    """
+    require("segments", segments, shape=canvas.shape[:2], dtype=np.int32)
+    if segments.min() < 0:
+        raise ValueError(f"segments: labels must be 0..K-1, got {segments.min()}")
+    return int(segments.max()) + 1
+
+
 def fill_colours(canvas: UInt8Array, segments: Int32Array, fill: int | str) -> Float64Array:
     """Return the RGB colour each masked superpixel shows, whole numbers 0..255, float64 (K, 3)."""
-    count = int(segments.max()) + 1
+    count = superpixel_count(segments, canvas)
     if isinstance(fill, int):
         return np.full((count, 3), float(fill))
     means: Float64Array = segment_means(canvas.reshape(-1, 3), segments.ravel(), count)
@@ -143,10 +157,17 @@ def masked_batches(
         1 keeps a superpixel, 0 masks it.
     fill : int or 'mean'
         What masked ones show.
+
+    Raises
+    ------
+    ValueError
+        If superpixels and rows do not fit the canvas and each other.
     """
+    require("rows", rows, shape=("P", superpixel_count(segments, canvas)), dtype=np.uint8)
     facts, preprocessing = classifier.facts.input, classifier.facts.preprocessing
-    picture = normalise(picture_for(canvas, facts), facts, preprocessing)  # (h, w, C)
-    colours = normalise(colours_for(fill_colours(canvas, segments, fill), facts), facts, preprocessing)  # (K, C)
+    shown = colours_for(fill_colours(canvas, segments, fill), facts)
+    picture = normalise(picture_for(canvas, facts), facts, preprocessing).astype(facts.dtype, copy=False)  # (h, w, C)
+    colours = normalise(shown, facts, preprocessing).astype(facts.dtype, copy=False)  # (K, C)
     labels = labels_for(segments, facts).ravel()
     pixels, channels = len(labels), facts.channels
     buffer: Any = classifier.new_batch(min(classifier.batch, len(rows)))

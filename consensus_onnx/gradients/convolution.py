@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from consensus_onnx.arrays import AnyArray
 from consensus_onnx.errors import ModelError
 from consensus_onnx.gradients.facts import Dim
 from consensus_onnx.gradients.windows import Windows
@@ -75,14 +74,19 @@ def by_transposed_convolution(emit: GraphWriter, gradient: str, conv: Convolutio
     )
 
 
-def by_phases(emit: GraphWriter, gradient: str, conv: Convolution, weight: AnyArray) -> str:
-    """Stride > 1 and a constant kernel: one stride-1 convolution for every phase of the input grid, interleaved.
+def by_phases(emit: GraphWriter, gradient: str, conv: Convolution) -> str:
+    """Stride > 1, sizes that may vary, and a constant kernel: a stride-1 convolution per phase of the input grid.
 
     Input index i = s q + r meets kernel tap k from output o = q + (r + p - k d) / s where that is whole. So each phase
     r is a convolution over q with the taps that fit, all at the resolution of the output: no zero is multiplied but
     those that fill the phases' kernels to equal size. DepthToSpace interleaves two axes.
     """
     windows, group = conv.windows, conv.group
+    weight = emit.fact(conv.weight).constant
+    if weight is None:
+        raise ModelError(
+            f"the kernel {conv.weight!r} is computed and its input's size varies: no gradient for both at once"
+        )
     rank = len(windows.kernel)
     taps = [_phase_taps(windows, axis) for axis in range(rank)]
     lowest = [min(offset for phase in axis for _, offset in phase) for axis in taps]
@@ -107,29 +111,33 @@ def by_phases(emit: GraphWriter, gradient: str, conv: Convolution, weight: AnyAr
     return _crop(emit, _interleave(emit, y, windows.strides), conv.x)
 
 
-def zero_stuffed(emit: GraphWriter, x: str, strides: Sequence[int], like: str) -> str:
-    """Return x with stride - 1 zeros after every entry, cropped or filled to another tensor's spatial size."""
-    channels = emit.shape(x)[1]
-    phases = int(np.prod(strides))
-    if not isinstance(channels, int):
-        raise ModelError(f"the channels of {x!r} vary; give the model a static number of channels")
-    rank = emit.rank(x)
-    padded = emit.pad(x, [0] * rank, [0, channels * (phases - 1), *([0] * (rank - 2))])
-    steps = tuple(strides)
-    if rank == 4 and steps[0] == steps[1]:
-        y = emit.op("DepthToSpace", padded, blocksize=steps[0], mode="DCR")
-    else:
-        spatial = emit.shape(x)[2:]
-        order = [0, 2]
-        for axis in range(rank - 2):
-            order += [rank + axis, 2 + axis]
-        # (B, phases, C, *spatial) -> (B, *strides, C, *spatial) -> (B, C, size, stride, ...)
-        split = emit.reshape(padded, [emit.shape(x)[0], *steps, channels, *spatial])
-        order = [0, rank - 1]
-        for axis in range(rank - 2):
-            order += [rank + axis, 1 + axis]
-        y = _merge(emit, emit.transpose(split, order), [emit.shape(x)[0], channels], spatial, steps)
-    return _crop(emit, y, like)
+def by_stuffing(emit: GraphWriter, gradient: str, conv: Convolution) -> str:
+    """Stride > 1: zeros between the gradient's entries, then the stride-1 form.
+
+    The zeros come from repeating every entry (Resize) and a 0/1 mask, which ONNX Runtime does in its blocked layout.
+    """
+    windows = conv.windows
+    outs, sizes = _static(emit, gradient), _static(emit, conv.x)
+    scales = np.asarray([1.0, 1.0, *windows.strides], np.float32)
+    repeated = emit.op(
+        "Resize",
+        gradient,
+        "",
+        emit.constant(scales),
+        mode="nearest",
+        nearest_mode="floor",
+        coordinate_transformation_mode="asymmetric",
+    )
+    mask = np.zeros([1, 1, *(out * stride for out, stride in zip(outs, windows.strides, strict=True))])
+    mask[(..., *(slice(None, None, stride) for stride in windows.strides))] = 1
+    stuffed = emit.op("Mul", repeated, emit.constant(mask.astype(emit.fact(gradient).dtype)))
+    before = [reach - 1 - pad for reach, pad in zip(windows.extent, windows.before, strict=True)]
+    after = [
+        size - out * stride - front + reach - 1
+        for size, out, stride, front, reach in zip(sizes, outs, windows.strides, before, windows.extent, strict=True)
+    ]
+    kernel = _flipped(emit, conv.weight, conv.group)
+    return _correlate(emit, stuffed, kernel, conv.group, before, after, windows.dilations)
 
 
 def is_depthwise(emit: GraphWriter, conv: Convolution) -> bool:

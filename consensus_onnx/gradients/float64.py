@@ -48,7 +48,9 @@ def run_in_float64(model: ModelProto) -> Callable[[Mapping[str, AnyArray]], dict
     try:
         evaluator = ReferenceEvaluator(wide, new_ops=[_wide_erf()])
     except Exception as error:  # NotImplementedError and RuntimeContextError among others
-        raise ModelError(f"ONNX's reference evaluator cannot run this model: {error}") from error
+        raise ModelError(
+            f"ONNX's reference evaluator cannot run this model: {str(error).splitlines()[0][:200]}"
+        ) from error
 
     def run(feeds: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
         given = {name: value.astype(np.float64) if value.dtype.kind in "fV" else value for name, value in feeds.items()}
@@ -87,7 +89,7 @@ def _wide_erf() -> type:
     from onnx.reference.op_run import OpRun
     from scipy.special import erf
 
-    class Erf(OpRun):  # type: ignore[misc]
+    class Erf(OpRun):
         op_domain = ""
 
         def _run(self, x: Float64Array) -> tuple[Float64Array]:

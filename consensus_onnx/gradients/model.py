@@ -14,6 +14,7 @@ from consensus_onnx.gradients.facts import INTEGERS, Dim
 from consensus_onnx.gradients.graphs import prune
 from consensus_onnx.gradients.head import find_head, the_output
 from consensus_onnx.gradients.lowering import Lowering, choose_lowering
+from consensus_onnx.gradients.steady import steady
 from consensus_onnx.gradients.sweep import missing_rules, missing_rules_error, path, sweep
 from consensus_onnx.gradients.writer import PREFIX, GraphWriter
 
@@ -186,7 +187,7 @@ def _assemble(canonical: CanonicalModel, emit: GraphWriter, tensor: str, source:
     if tensor not in outputs:
         graph.output.append(_value_info(canonical, tensor, tensor))
     graph.output.append(_value_info(canonical, result, source))
-    prune(graph, [*graph.node, *emit.nodes], [info.name for info in graph.output])
+    prune(graph, steady([*graph.node, *emit.nodes], emit), [info.name for info in graph.output])
     needed = {name for node in graph.node for name in node.input}
     graph.initializer.extend(
         numpy_helper.from_array(array, name) for name, array in emit.constants().items() if name in needed

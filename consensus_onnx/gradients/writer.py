@@ -207,9 +207,9 @@ class GraphWriter:
         """Return x broadcast to the dimensions of another tensor."""
         return x if self.fact(x).shape == self.shape(like) else self.op("Expand", x, self.shape_of(like))
 
-    def zeros_like(self, x: str) -> str:
-        """Return zeros of a tensor's shape and type."""
-        zero = numpy_helper.from_array(np.zeros(1, self.fact(x).dtype))
+    def zeros_like(self, x: str, kind: str | None = None) -> str:
+        """Return zeros of a tensor's shape and type, or of another tensor's type."""
+        zero = numpy_helper.from_array(np.zeros(1, self.fact(kind or x).dtype))
         return self.op("ConstantOfShape", self.shape_of(x), value=zero)
 
     def unsqueeze(self, x: str, axes: Sequence[int]) -> str:
@@ -255,6 +255,16 @@ class GraphWriter:
         if padded != x:
             self.pieces[padded] = Piece(x, axis, start, size)
         return padded
+
+    def along(self, x: str, axis: int, matrix: AnyArray) -> str:
+        """Return a linear map along one axis: x (..., n, ...) times a constant matrix (n, m)."""
+        rank = self.rank(x)
+        matrix = matrix.astype(self.fact(x).dtype)
+        if axis == rank - 2:  # from the left, without turning x
+            return self.op("MatMul", self.constant(np.ascontiguousarray(matrix.T)), x)
+        order = [at for at in range(rank) if at != axis] + [axis]
+        product = self.op("MatMul", self.transpose(x, order), self.constant(matrix))
+        return self.transpose(product, [int(at) for at in np.argsort(order)])
 
     def unbroadcast(self, gradient: str, like: str) -> str:
         """Sum a gradient over the axes along which a tensor was broadcast, so that it has that tensor's shape."""

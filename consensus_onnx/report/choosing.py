@@ -35,7 +35,9 @@ def mean_over_members(scores: AnyArray) -> Float64Array:
     finite = np.isfinite(scores)
     sums = np.where(finite, scores, 0.0).sum(axis=0)
     counts = finite.sum(axis=0)
-    return np.divide(sums, counts, out=np.full(scores.shape[1], np.nan), where=counts > 0)
+    means = np.full(scores.shape[1], np.nan)
+    np.divide(sums, counts, out=means, where=counts > 0)
+    return means
 
 
 def _pushed_down(values: Float64Array) -> Float64Array:

@@ -9,8 +9,8 @@ from consensus_onnx.arrays import Float64Array, UInt8Array
 FOR_CLASS = (242, 110, 18)  # orange and blue stay apart for colour-blind readers and over grey pictures
 AGAINST_CLASS = (30, 106, 214)
 
-# Equal steps of CIELAB lightness from 20 to 94, hue from blue over red to yellow; a test holds that it never darkens.
-_HEAT = ("#0b2387", "#750f89", "#a91577", "#d7206a", "#fa4355", "#fb7c52", "#fca759", "#fecc6d", "#fff24d")
+# Equal steps of CIELAB lightness from 22 to 94, hue from violet over red to yellow; a test holds that it never darkens.
+_HEAT = ("#391593", "#7d108c", "#ad1986", "#dd2072", "#fa4b59", "#fb8057", "#fca95e", "#fecd71", "#fff24d")
 HEAT_ANCHORS: tuple[str, ...] = _HEAT
 
 

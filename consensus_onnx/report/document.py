@@ -52,14 +52,15 @@ def write_report(run: Run, path: Path | None = None, *, images: int = 8) -> Path
     sections = [section for build in SECTIONS if (section := build(run, options)) is not None]
     here = Path(__file__).parent
     style, script = ((here / name).read_text(encoding="utf-8") for name in ("style.css", "page.js"))
-    text = environment().get_template("page.html").render(
+    page = environment().get_template("page.html")
+    text = page.render(
         name=run.name,
         sections=sections,
         version=str(run.settings.get("versions", {}).get("consensus-onnx", "")),
-        style=Markup(style),  # noqa: S704  our own file
-        script=Markup(script),  # noqa: S704  our own file
-        style_digest=Markup(_digest(style)),  # noqa: S704
-        script_digest=Markup(_digest(script)),  # noqa: S704
+        style=Markup(style),
+        script=Markup(script),
+        style_digest=Markup(_digest(style)),
+        script_digest=Markup(_digest(script)),
     )
     target = run.path / REPORT_FILE if path is None else path
     write_text(target, text)

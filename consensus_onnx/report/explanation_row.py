@@ -20,7 +20,7 @@ from consensus_onnx.report.templating import clean, number
 
 MEMBERS_SHOWN = 6
 _CELL, _GAP, _BORDER = 224, 14, 24  # pixels; twice what they are on a page that is half as wide as the picture
-_FONT_SIZE = 20
+_FONT_SIZE, _LINE = 20, 26
 _INK, _SOFT, _PAPER = (27, 31, 36), (89, 98, 109), (255, 255, 255)
 
 
@@ -141,23 +141,29 @@ def _under(values: AnyArray, segments: AnyArray | None, grey: UInt8Array) -> Ima
 
 
 def _row(cells: Sequence[_Cell]) -> Image.Image:
-    text_height = 62
+    text_height = 3 * _LINE
     width = 2 * _BORDER + len(cells) * (_CELL + _GAP) - _GAP
-    row = Image.new("RGB", (width, 2 * _BORDER + _CELL + text_height), _PAPER)
+    row = Image.new("RGB", (width, _BORDER + _CELL + text_height + _BORDER // 2), _PAPER)
     draw = ImageDraw.Draw(row)
     for place, cell in enumerate(cells):
         left = _BORDER + place * (_CELL + _GAP)
         row.paste(cell.picture.resize((_CELL, _CELL), Image.Resampling.LANCZOS), (left, _BORDER))
         font = ImageFont.load_default(_FONT_SIZE)
-        draw.text((left, _BORDER + _CELL + 8), _shortened(cell.title, font), font=font, fill=_INK)
-        draw.text((left, _BORDER + _CELL + 34), cell.caption, font=font, fill=_SOFT)
+        lines = [(line, _INK) for line in _two_lines(cell.title, font)] + [(cell.caption, _SOFT)]
+        for number_of_line, (line, colour) in enumerate(lines):
+            draw.text((left, _BORDER + _CELL + 7 + number_of_line * _LINE), line, font=font, fill=colour)
     return row
 
 
-def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    """Cut the middle out of a text wider than a cell: names of models differ at both ends."""
-    whole = shown = clean(text, 80)
-    while font.getlength(shown) > _CELL and len(shown) > 3:
-        keep = len(shown) - 2
-        shown = whole[: -(-keep // 2)] + "…" + whole[len(whole) - keep // 2 :]
-    return shown
+def _two_lines(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:
+    """Break a name that is wider than a cell, after an underscore or hyphen if there is one; the rest is cut off."""
+    whole = clean(text, 80)
+    if font.getlength(whole) <= _CELL:
+        return [whole]
+    longest = next(end for end in range(len(whole), 0, -1) if font.getlength(whole[:end]) <= _CELL or end == 1)
+    breaks = [place for place in range(1, longest + 1) if whole[place - 1] in "_- "]
+    end = breaks[-1] if breaks else longest
+    second = whole[end:]
+    while font.getlength(second) > _CELL:
+        second = second[:-2] + "…"
+    return [whole[:end], second]

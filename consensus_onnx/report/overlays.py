@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from consensus_onnx.arrays import AnyArray, UInt8Array, require
+from consensus_onnx.arrays import AnyArray, Float64Array, UInt8Array, require
 from consensus_onnx.report.colours import AGAINST_CLASS, FOR_CLASS, heat_colours
 
 HEAT_PERCENTILE = 99.0  # a map's few brightest pixels would leave the rest of it dark
 _OPAQUE = 230  # of 255: the picture stays visible under the largest weight
-_HEAT_FADE = 1.2  # above 1: the noise floor of a gradient map would lay a haze over the picture
+_HEAT_FADE = 1.5  # above 1: the noise floor of a gradient map would lay a haze over the picture
 
 
 def superpixel_overlay(weights: AnyArray, segments: AnyArray) -> UInt8Array:
@@ -60,8 +60,13 @@ def heat_overlay(heat: AnyArray) -> UInt8Array:
         high = float(heat.max())
     spread = max(high - low, np.finfo(np.float64).tiny)
     level = np.clip((heat.astype(np.float64) - low) / spread, 0.0, 1.0)
-    alpha = np.round(_OPAQUE * level**_HEAT_FADE).astype(np.uint8)
+    alpha = np.round(255 * heat_density(level)).astype(np.uint8)
     return np.dstack([heat_colours(level), alpha])
+
+
+def heat_density(level: Float64Array) -> Float64Array:
+    """Return how much heat of this level (0..1) covers what is below it, 0..1."""
+    return _OPAQUE / 255 * level**_HEAT_FADE
 
 
 def explanation_overlay(values: AnyArray, segments: AnyArray | None) -> UInt8Array:

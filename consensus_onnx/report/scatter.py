@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from consensus_onnx.report.label_placement import Box, Label, place_labels
+from consensus_onnx.report.templating import clean
 
 WIDTH, HEIGHT = 780.0, 450.0
 FRAME = Box(left=58.0, top=10.0, right=WIDTH - 70.0, bottom=HEIGHT - 44.0)  # room for names at the right
@@ -115,7 +116,7 @@ def lay_out(
         return FRAME.bottom - (value - y_low) / (y_high - y_low) * (FRAME.bottom - FRAME.top)
 
     places = [(across(point.x), down(point.y)) for point in points]
-    names = [point.name if len(point.name) <= _LABEL_LENGTH else point.name[: _LABEL_LENGTH - 1] + "…" for point in points]
+    names = [clean(point.name, _LABEL_LENGTH) for point in points]
     whiskers = [_whisker(point, down) for point in points]
     lines = [Box(x - 1, ends[1], x + 1, ends[0]) for (x, _), ends in zip(places, whiskers, strict=True) if ends]
     labels = place_labels(places, names, _NAMES, lines)

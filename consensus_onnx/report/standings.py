@@ -102,7 +102,8 @@ def standings(run: Run, explainer: str) -> tuple[Standing, ...]:
 def family_slots(run: Run) -> Mapping[str, int]:
     """Return the colour slot of each family that has several members, the largest first, at most eight."""
     sizes = Counter(member.family for member in run.members if member.family)
-    several = sorted((family for family, size in sizes.items() if size > 1), key=lambda family: (-sizes[family], family))
+    several = [family for family, size in sizes.items() if size > 1]
+    several.sort(key=lambda family: (-sizes[family], family))
     return {family: slot for slot, family in enumerate(several[:FAMILY_COLOURS], start=1)}
 
 

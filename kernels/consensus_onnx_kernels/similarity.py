@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
-from consensus_onnx_kernels.compilation import parallel, serial
+from consensus_onnx_kernels.compilation import serial
 
 
-@parallel
+@serial
 def cosine(values: npt.NDArray[Any], references: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return the cosine of the angle between each explanation and its reference.
 
@@ -30,12 +29,12 @@ def cosine(values: npt.NDArray[Any], references: npt.NDArray[np.float64]) -> npt
     """
     cosines = np.empty(values.shape[0])
     step = min(references.shape[0] - 1, 1)
-    for m in numba.prange(values.shape[0]):
+    for m in range(values.shape[0]):
         cosines[m] = _cosine(values[m], references[m * step])
     return cosines
 
 
-@parallel
+@serial
 def distance(values: npt.NDArray[Any], references: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return the Euclidean distance of each explanation to its reference.
 
@@ -53,7 +52,7 @@ def distance(values: npt.NDArray[Any], references: npt.NDArray[np.float64]) -> n
     """
     distances = np.empty(values.shape[0])
     step = min(references.shape[0] - 1, 1)
-    for m in numba.prange(values.shape[0]):
+    for m in range(values.shape[0]):
         reference = references[m * step]
         squares = 0.0
         for n in range(values.shape[1]):

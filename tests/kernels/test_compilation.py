@@ -45,6 +45,24 @@ def test_importing_the_package_does_not_import_numba():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_warming_up_leaves_no_kernel_of_the_cpu_uncompiled():
+    code = """
+import importlib, sys
+from consensus_onnx_kernels.warming import compile_kernels
+compile_kernels()
+cold = [
+    f"{name}.{key}"
+    for name in sys.argv[1:]
+    for key, kernel in vars(importlib.import_module(f"consensus_onnx_kernels.{name}")).items()
+    if hasattr(kernel, "signatures") and not kernel.signatures and (key[0] != "_" or key.endswith("_serial"))
+]
+print(cold)
+"""
+    command = [sys.executable, "-c", code, *(path.stem for path in MODULES)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_compiles_without_a_writable_cache(monkeypatch):
     """As on a read-only file system without a home: Numba finds no place for its cache and refuses `cache=True`."""
     caching = pytest.importorskip("numba.core.caching")

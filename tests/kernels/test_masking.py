@@ -14,7 +14,9 @@ def scene():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16, np.uint8])
-def test_both_layouts_equal_the_twin(scene, dtype):
+@pytest.mark.parametrize("parallel_from", [0, masking.PARALLEL_FROM])
+def test_both_layouts_equal_the_twin_on_one_thread_and_on_all(scene, dtype, parallel_from, monkeypatch):
+    monkeypatch.setattr(masking, "PARALLEL_FROM", parallel_from)
     rows, labels, picture, fill = scene
     picture, fill = (100 + 20 * picture).astype(dtype), (100 + 20 * fill).astype(dtype)
     expected = naive.masked_pictures(rows, labels, picture, fill)

@@ -34,7 +34,8 @@ def concat(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence
 def split(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
     """Return dx = the gradients of the parts, joined; a part nobody used is zeros."""
     axis = node.axis(0, node.rank(node.inputs[0]))
-    parts = [emit.zeros_like(name) if g is None else g for name, g in zip(node.outputs, grads, strict=True)]
+    kind = next(g for g in grads if g is not None)
+    parts = [emit.zeros_like(name, kind) if g is None else g for name, g in zip(node.outputs, grads, strict=True)]
     return [emit.op("Concat", *parts, axis=axis), None][: len(node.inputs)]
 
 
@@ -126,9 +127,6 @@ def _fold_back(emit: GraphWriter, node: NodeView, g: str, axis: int, before: int
         raise ModelError(f"node {node.label!r} (Pad): axis {axis} varies; {mode} padding needs a static size")
     source = np.pad(np.arange(size), (max(before, 0), max(after, 0)), mode=mode)  # type: ignore[call-overload]
     source = source[max(-before, 0) : len(source) - max(-after, 0)]
-    matrix = np.zeros((len(source), size), emit.fact(g).dtype)
+    matrix = np.zeros((len(source), size))
     matrix[np.arange(len(source)), source] = 1
-    rank = emit.rank(g)
-    order = [at for at in range(rank) if at != axis] + [axis]
-    product = emit.op("MatMul", emit.transpose(g, order), emit.constant(matrix))
-    return emit.transpose(product, [int(at) for at in np.argsort(order)])
+    return emit.along(g, axis, matrix)

@@ -89,7 +89,7 @@ def global_max_pool(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) ->
     return [emit.reshape_like(placed, x)]
 
 
-@gradient_rule("GlobalLpPool", (2, 22))
+@gradient_rule("GlobalLpPool", (2,))
 def global_lp_pool(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
     """Return dx = g x |x|^(p - 2) y^(1 - p); 0 where y = 0."""
     g = first(grads)

@@ -16,7 +16,7 @@ from consensus_onnx.engine.run import Run
 from consensus_onnx.report.choosing import choose_images
 from consensus_onnx.report.section import ReportOptions, Section
 from consensus_onnx.report.standings import Standing, accuracies, standings, title_of
-from consensus_onnx.report.templating import count, number, signed
+from consensus_onnx.report.templating import count, number
 from consensus_onnx.report.wording import FEW_MEMBERS, coefficient, listing
 
 FEW_IMAGES = 30
@@ -54,7 +54,7 @@ def few_images(run: Run) -> list[Caveat]:
         return []
     images = count(len(run.images), "image")
     if len(run.images) == 1:
-        return [Caveat("One image", "A score from a single image has no interval: it says how this image went, no more.")]
+        return [Caveat("One image", "A score from a single image has no interval: it tells how this image went.")]
     parts = [part for explainer in run.explainers if (part := _overlaps(standings(run, explainer), explainer))]
     text = f"Scores are means over {images}; others would reorder members that lie close together. " + " ".join(parts)
     return [Caveat("Few images", text.strip())]
@@ -182,13 +182,10 @@ def _brightness(run: Run, explainer: str) -> Caveat:
         "The RBF compares maps pixel by pixel after scaling each to 0..1, so a map that is brighter or smoother than "
         "the others is far from the consensus wherever it looks."
     )
-    if math.isfinite(found.pearson) and abs(found.pearson) >= TELLING:
-        text += (
-            f" It shows in this run: the score goes with the mean brightness of a member's maps at {coefficient(found)}. "
-            "Do not read it as agreement about place alone."
-        )
-    elif math.isfinite(found.pearson):
-        text += f" In this run score and mean brightness of a member's maps correlate at {signed(found.pearson)} only."
+    if math.isfinite(found.pearson):
+        text += f" In this run score and mean brightness of a member's maps correlate at {coefficient(found)}."
+        if found.n >= FEW_MEMBERS and abs(found.pearson) >= TELLING and not found.ci_low <= 0 <= found.ci_high:
+            text += " So the score is not agreement about place alone."
     return Caveat(f"{title} scores may reflect brightness", text)
 
 

@@ -12,6 +12,7 @@ from consensus_onnx.engine.records import ImageRecord
 from consensus_onnx.engine.run import Run
 from consensus_onnx.report.choosing import choose_images, mean_over_members
 from consensus_onnx.report.colours import AGAINST_CLASS, FOR_CLASS, HEAT_ANCHORS, hex_colour
+from consensus_onnx.report.overlays import heat_density
 from consensus_onnx.report.pictures import grey_photograph, outline, overlay, photograph
 from consensus_onnx.report.section import ReportOptions, Section
 from consensus_onnx.report.standings import family_slots, score_decimals, standings, title_of
@@ -70,7 +71,7 @@ class Gallery:
     pixel: tuple[str, ...]
     for_class: str
     against_class: str
-    heat: tuple[str, ...]
+    heat: tuple[tuple[str, float], ...]
 
 
 def build(run: Run, options: ReportOptions) -> Section | None:
@@ -86,7 +87,7 @@ def build(run: Run, options: ReportOptions) -> Section | None:
         pixel=tuple(title_of(name) for name in run.explainers if run.kind(name) == "pixel"),
         for_class=hex_colour(FOR_CLASS),
         against_class=hex_colour(AGAINST_CLASS),
-        heat=HEAT_ANCHORS,
+        heat=tuple(zip(HEAT_ANCHORS, heat_density(np.linspace(0.0, 1.0, len(HEAT_ANCHORS))).tolist(), strict=True)),
     )
     return Section("gallery", "What they look at", "gallery.html", content)
 
