@@ -33,10 +33,11 @@ def cli_reference() -> str:
 
 def default_configuration() -> str:
     """Return every setting with its default and meaning."""
-    head = "# Every setting of an audit with its default. Written by `make docs` from the code.\n"
-    return head + "# Use: consensus-onnx audit MODELS --images DIR --out RUN --config FILE.yaml --set lime.samples=200\n\n" + (
-        document_yaml(AuditSettings)
+    head = (
+        "# Every setting of an audit with its default. Written by `make docs` from the code.\n"
+        "# Use: consensus-onnx audit MODELS --images DIR --out RUN --config FILE.yaml --set lime.samples=200\n\n"
     )
+    return head + document_yaml(AuditSettings)
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ def score_explainer(
     explained = [state for state, known in zip(states, receipts, strict=True) if known]
     grid = _grid(settings, explained or states) if pixel else None
     side = settings.canvas.crop
-    weights = family_weights([state.member.family for state in states]) if voting.weighting == "family" else None
+    families = [state.member.family for state in states]
     raw, others, member_ap = (np.full((members, count), np.nan) for _ in range(3))
     consensus_ap = np.full(count, np.nan)
     votes: list[Float64Array] = []
@@ -84,10 +84,11 @@ def score_explainer(
             receipt = receipts[index][image.row]
             stored = store.explanation_array(explainer.name, states[index].digest, image.row, "values", receipt)
             values[index] = to_grid(stored, (shape[0], shape[0])) if pixel else stored
+        weights = family_weights(families, present) if voting.weighting == "family" else None
         agreement = compare(values, voting, weights=weights, present=present)
         raw[:, column], others[:, column] = agreement.raw, agreement.raw_leave_one_out
         votes.append(agreement.consensus)
-        if "mask" in image.array_digests:
+        if "mask" in image.array_digests and present.any():
             mask = store.mask(image.row)
             consensus_ap[column] = average_precision(mask, _on_canvas(agreement.consensus, segments, side))
             for index in np.flatnonzero(present).tolist():

@@ -84,9 +84,7 @@ def by_phases(emit: GraphWriter, gradient: str, conv: Convolution) -> str:
     windows, group = conv.windows, conv.group
     weight = emit.fact(conv.weight).constant
     if weight is None:
-        raise ModelError(
-            f"the kernel {conv.weight!r} is computed and its input's size varies: no gradient for both at once"
-        )
+        raise ModelError(f"the kernel {conv.weight!r} is computed and its input's size varies: no gradient for both")
     rank = len(windows.kernel)
     taps = [_phase_taps(windows, axis) for axis in range(rank)]
     lowest = [min(offset for phase in axis for _, offset in phase) for axis in taps]
@@ -129,7 +127,8 @@ def by_stuffing(emit: GraphWriter, gradient: str, conv: Convolution) -> str:
         coordinate_transformation_mode="asymmetric",
     )
     mask = np.zeros([1, 1, *(out * stride for out, stride in zip(outs, windows.strides, strict=True))])
-    mask[(..., *(slice(None, None, stride) for stride in windows.strides))] = 1
+    every: tuple[Any, ...] = (..., *(slice(None, None, stride) for stride in windows.strides))
+    mask[every] = 1
     stuffed = emit.op("Mul", repeated, emit.constant(mask.astype(emit.fact(gradient).dtype)))
     before = [reach - 1 - pad for reach, pad in zip(windows.extent, windows.before, strict=True)]
     after = [

@@ -13,18 +13,25 @@ from consensus_onnx.gradients.nodes import NodeView
 from consensus_onnx.gradients.registry import Grad, answers, find_rule, is_flat, nearest, version_of
 from consensus_onnx.gradients.writer import GraphWriter
 
+# Operators whose integers encode real numbers.
+_QUANTISERS = frozenset({"QuantizeLinear", "DynamicQuantizeLinear"})
+
 
 def path(nodes: Sequence[NodeProto], output: str, wrt: str, facts: Facts) -> tuple[list[NodeProto], set[str]]:
     """Return the nodes a gradient crosses from `output` back to `wrt`, in graph order, and the tensors it reaches.
 
-    Integer tensors and operators declared without gradient end a way: what follows `Shape` is not on the path.
+    Integer tensors and operators declared without gradient end a way: what follows `Shape` is not on the path. A
+    quantised tensor stands for the real numbers it encodes and stays on it.
     """
     moved = {wrt}
     candidates: list[NodeProto] = []
     for node in nodes:
         if wrt not in node.output and not is_flat(node) and moved & reads(node):
             candidates.append(node)
-            moved.update(name for name in node.output if name and facts[name].elem_type not in INTEGERS)
+            encoded = node.op_type in _QUANTISERS or any(
+                facts[name].elem_type in INTEGERS for name in moved & reads(node)
+            )
+            moved.update(name for name in node.output if name and (encoded or facts[name].elem_type not in INTEGERS))
     needed = {output}
     on_path: list[NodeProto] = []
     for node in reversed(candidates):
@@ -126,5 +133,6 @@ def _check(node: NodeView, answer: Sequence[Grad], emit: GraphWriter) -> None:
             continue
         value, found = emit.fact(name), emit.fact(grad)
         sizes_known = None not in value.sizes and None not in found.sizes
-        if found.elem_type != value.elem_type or (sizes_known and found.sizes != value.sizes):
+        same_type = found.elem_type == value.elem_type or value.elem_type in INTEGERS
+        if not same_type or (sizes_known and found.sizes != value.sizes):
             raise ModelError(f"{rule} gave {found.describe()} for its input {name!r}, which is {value.describe()}")

@@ -80,8 +80,17 @@ def _features(rng: np.random.Generator, layers: tuple[tuple[int, int, int, int],
         bank = rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))
         weights.append(numpy_helper.from_array(bank.astype(np.float32), f"weight{index}"))
         pad = kernel // 2
-        conv = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "group": groups, "pads": [pad] * 4}
-        nodes.append(helper.make_node("Conv", [value, f"weight{index}"], [f"conv{index}"], **conv))
+        nodes.append(
+            helper.make_node(
+                "Conv",
+                [value, f"weight{index}"],
+                [f"conv{index}"],
+                kernel_shape=[kernel] * 2,
+                strides=[stride] * 2,
+                group=groups,
+                pads=[pad] * 4,
+            )
+        )
         nodes.append(helper.make_node("Relu", [f"conv{index}"], [f"relu{index}"]))
         value, channels = f"relu{index}", filters
     nodes.append(helper.make_node("AveragePool", [value], ["pooled"], kernel_shape=[2, 2], strides=[2, 2]))

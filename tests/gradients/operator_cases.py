@@ -366,3 +366,12 @@ add("Resize", spread(2, 3, 4, 6), None, np.asarray([1, 1, 2, 2.5], np.float32), 
 add("Resize", spread(2, 3, 4, 6), None, np.asarray([1, 1, 2, 2], np.float32), mode="nearest")
 add("Resize", spread(2, 3, 9, 8), None, None, ints(4, 5), mode="linear", antialias=1, axes=[2, 3], versions=(18, 19))
 add("Resize", spread(2, 3, 9, 8), None, None, ints(4, 5), mode="cubic", antialias=1, axes=[2, 3], versions=(18, 19))
+add(
+    "Resize",
+    spread(2, 3, 9, 8),
+    None,
+    np.asarray([1, 1, 0.6, 1.7], np.float32),
+    mode="linear",
+    coordinate_transformation_mode="half_pixel_symmetric",
+    versions=(19,),
+)

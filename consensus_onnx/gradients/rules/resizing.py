@@ -90,7 +90,7 @@ def _places(node: NodeView, size: int, out: int, scale: float) -> Float64Array:
 
 
 def _triangle(distance: Float64Array) -> Float64Array:
-    return np.maximum(1 - np.abs(distance), 0)
+    return np.asarray(np.maximum(1 - np.abs(distance), 0))
 
 
 def _cubic(a: float) -> Callable[[Float64Array], Float64Array]:
