@@ -6,6 +6,7 @@ the canvas, whatever their layout, channel order, fixed batch or head. The funct
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,12 @@ import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+import consensus_onnx as co
+
 OPSET = 17
 CHANNELS = 6  # of the hidden layers
+# What `open_net` declares: nothing a convention would guess, and different for every channel (in RGB order).
+SCALE, MEAN, STD = 0.004, (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class TinyNet:
     batch : int or str
         Fixed number of pictures, or the name of a symbolic axis. A fixed one also pins the Reshape before the head.
     dtype : str
-        float32, float16 or float64.
+        float32 or float16.
     background : bool
         One more output in front of the classes.
     sharpness : float
@@ -57,6 +62,23 @@ class TinyNet:
     @property
     def channels(self) -> int:
         return 1 if self.color == "GRAY" else 3
+
+    @property
+    def mean(self) -> tuple[float, ...]:
+        return _in_order(MEAN, self.color)
+
+    @property
+    def std(self) -> tuple[float, ...]:
+        return _in_order(STD, self.color)
+
+    def declaration(self) -> str:
+        """Return the `defaults` of a committee.yaml that leave nothing about the net's input open."""
+        size = f"size: [{self.size[0]}, {self.size[1]}], " if self.size else "size: [16, 16], "
+        preprocess = f"scale: {SCALE}, mean: {list(self.mean)}, std: {list(self.std)}"
+        return (
+            f"defaults:\n  input: {{{size}layout: {self.layout}, color: {self.color}}}\n"
+            f"  preprocess: {{{preprocess}}}\n"
+        )
 
     def weights(self) -> dict[str, np.ndarray]:
         """Return the net's weights as float64; the first axis of `head` is the class."""
@@ -327,6 +349,21 @@ def write_committee(folder: Path, models: Mapping[str, ModelProto | TinyNet], ma
     return folder
 
 
+def member_of(folder: Path, model: ModelProto | TinyNet, manifest: str | None = None) -> co.Member:
+    """Write one model into a new folder below `folder` and return it as a member; a net declares itself."""
+    if manifest is None and isinstance(model, TinyNet):
+        manifest = model.declaration()
+    return co.load_committee(write_committee(Path(tempfile.mkdtemp(dir=folder)), {"model": model}, manifest))[0]
+
+
+def open_model(
+    folder: Path, model: ModelProto | TinyNet, manifest: str | None = None, *, batch: int = 0, threads: int = 1
+) -> co.Classifier:
+    """Write one model into a new folder below `folder` and open it on the CPU; a net declares itself."""
+    runtime = co.RuntimeSettings(provider="cpu", batch=batch, threads=threads)
+    return member_of(folder, model, manifest).open(runtime)
+
+
 def noise_canvas(seed: int = 0, size: int = 16, blocks: int = 4) -> np.ndarray:
     """Return a canvas of coloured blocks under noise, uint8 (size, size, 3)."""
     random = np.random.default_rng(seed)
@@ -339,6 +376,10 @@ def grid_segments(size: int = 16, cells: int = 4) -> np.ndarray:
     """Return a square grid of superpixels, int32 (size, size), labels 0..cells**2-1."""
     index = np.arange(size) * cells // size
     return (index[:, None] * cells + index[None, :]).astype(np.int32)
+
+
+def _in_order(values: tuple[float, ...], color: str) -> tuple[float, ...]:
+    return {"RGB": values, "BGR": values[::-1], "GRAY": values[1:2]}[color]
 
 
 def _halved(size: int) -> int:

@@ -212,23 +212,16 @@ class Facts:
         except (onnx.shape_inference.InferenceError, ValueError, RuntimeError) as error:
             raise ModelError(
                 f"node {node.name or node.output[0]!r} ({node.op_type}): its inputs do not fit: "
-                f"{', '.join(fact.describe() for fact in inputs)}: {str(error).splitlines()[0]}"
+                f"{', '.join(fact.describe() for fact in inputs)}: {str(error).splitlines()[0]} "
+                "(sizes that vary are tried at several values: those that must agree need the same symbol)"
             ) from error
 
 
 def probe_inputs(facts: Facts, inputs: Mapping[str, ValueInfoProto]) -> None:
-    """Record a model's inputs, each symbolic dimension at its probed sizes.
-
-    Raises
-    ------
-    ModelError
-        If an input declares no shape.
-    """
+    """Record a model's inputs, each symbolic dimension at its probed sizes."""
     symbols: dict[str, tuple[int, ...]] = {}
     for name, info in inputs.items():
         tensor = info.type.tensor_type
-        if not tensor.HasField("shape"):
-            raise ModelError(f"input {name!r} declares no shape; export the model with one (symbolic sizes are fine)")
         columns: list[tuple[int, ...]] = []
         for axis, dim in enumerate(tensor.shape.dim):
             if dim.HasField("dim_value") and dim.dim_value >= 0:

@@ -274,13 +274,7 @@ class GraphWriter:
         extra = len(have) - len(want)
         gradient = self.reduce("ReduceSum", gradient, range(extra), keepdims=False)
         have = have[extra:]
-        if all(want[axis] == have[axis] or want[axis] == 1 for axis in range(len(want))):
-            return self.reduce("ReduceSum", gradient, [axis for axis in range(len(want)) if want[axis] != have[axis]])
-        # Some size is only known while the model runs: sum over the axes that turn out to be 1.
-        single = self.op("Equal", self.shape_of(like), self.ints([1]))
-        axes = self.op("Reshape", self.op("NonZero", single), self.ints([-1]))
-        summed = self.op("ReduceSum", gradient, axes, keepdims=1, noop_with_empty_axes=1)
-        return self.op("Reshape", summed, self.shape_of(like))
+        return self.reduce("ReduceSum", gradient, [axis for axis in range(len(want)) if want[axis] != have[axis]])
 
     def cast_like(self, x: str, like: str) -> str:
         """Return x in another tensor's element type."""

@@ -75,7 +75,8 @@ def open_session(model: ModelProto | bytes | Path, settings: RuntimeSettings | N
 
     settings = settings or RuntimeSettings()
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
+    # Fatal only: what fails in this session is raised, and told once; provider failures go to ORT's default logger.
+    options.log_severity_level = 4
     options.intra_op_num_threads = settings.threads
     options.inter_op_num_threads = 1
     options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, _LEVELS[settings.optimisation])
@@ -84,9 +85,9 @@ def open_session(model: ModelProto | bytes | Path, settings: RuntimeSettings | N
     options.enable_mem_pattern = False
     for key, value in _SESSION_ENTRIES.items():
         options.add_session_config_entry(key, value)
-    source = model.SerializeToString() if isinstance(model, ModelProto) else model
     wanted = provider_options(settings.provider)
     try:
+        source = model.SerializeToString() if isinstance(model, ModelProto) else model
         session = onnxruntime.InferenceSession(
             str(source) if isinstance(source, Path) else source, options, providers=wanted, enable_fallback=0
         )

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gradients.graphs import model_of
 
 from consensus_onnx.errors import ModelError
 from consensus_onnx.gradients import averaging_model, gradient_model
 from consensus_onnx.gradients.accumulate import SQUARE_SUM, SQUARE_SUM_OUT, SUM, SUM_OUT
 from consensus_onnx.runtime import RuntimeSettings, open_session
+from gradients.graphs import model_of
 
 FOLDER = Path(__file__).parent.parent / "data" / "gradients"
 SAMPLES = 14
@@ -71,7 +71,9 @@ def test_float16_gradients_are_summed_in_float32() -> None:
 
 def test_other_models_are_refused() -> None:
     plain = model_of("g (float[N,4] x) => (float[N,4] y) { y = Relu(x) }")
-    with pytest.raises(ModelError, match=r"expected a model made by gradient_model, with input 'grad/seed'; got inputs x"):
+    with pytest.raises(
+        ModelError, match=r"expected a model made by gradient_model, with input 'grad/seed'; got inputs x"
+    ):
         averaging_model(plain)
     inner = model_of("g (float[N,4] x) => (float[N,4] y) { h = Tanh(x) y = Relu(h) }")
     with pytest.raises(ModelError, match="differentiates by the inner tensor 'h'"):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from gradients.graphs import model_of, ops, run
 
 from consensus_onnx.errors import ModelError
 from consensus_onnx.gradients import Head, find_head, gradient_model
+from gradients.graphs import model_of, ops, run
 
 LOGITS = "g (float[N,4] x) => (float[N,4] y) { y = Mul(x, x) }"
 SOFTMAX = "g (float[N,4] x) => (float[N,4] y) { z = Mul(x, x) y = Softmax <axis = 1> (z) }"
@@ -56,7 +56,9 @@ def test_the_differentiated_tensor_becomes_an_output() -> None:
 
 def test_a_sigmoid_head_has_no_logits_to_strip() -> None:
     model = model_of("g (float[N,4] x) => (float[N,4] y) { y = Sigmoid(x) }")
-    with pytest.raises(ModelError, match="output 'y' is neither logits nor their Softmax; differentiate it with of='output'"):
+    with pytest.raises(
+        ModelError, match="output 'y' is neither logits nor their Softmax; differentiate it with of='output'"
+    ):
         gradient_model(model, of="logits")
 
 

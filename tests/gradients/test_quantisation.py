@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from gradients.graphs import model_of, run
 
 from consensus_onnx.gradients import gradient_model
+from gradients.graphs import model_of, run
 
 
 def test_rounding_passes_and_saturation_blocks() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from gradients.graphs import model_of, run
 
 from consensus_onnx.gradients import gradient_model
+from gradients.graphs import model_of, run
 
 
 def row(*values: float) -> np.ndarray:
@@ -51,7 +51,9 @@ def test_by_hand(expression: str, x: tuple[float, ...], expected: tuple[float, .
 
 
 def test_max_pool_gives_everything_to_the_first_of_equal_maxima() -> None:
-    model = model_of("g (float[1,1,2,4] x) => (float[1,1,1,2] y) { y = MaxPool <kernel_shape = [2,2], strides = [2,2]> (x) }")
+    model = model_of(
+        "g (float[1,1,2,4] x) => (float[1,1,1,2] y) { y = MaxPool <kernel_shape = [2,2], strides = [2,2]> (x) }"
+    )
     x = np.asarray([[[[1, 1, 0, 0], [1, 0, 0, 5]]]], np.float32)
     (gradient,) = run(gradient_model(model), "grad/x", x=x, seed=np.asarray([[[[2, 3]]]], np.float32))
     np.testing.assert_array_equal(gradient, [[[[2, 0, 0, 0], [0, 0, 0, 3]]]])

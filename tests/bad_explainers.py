@@ -1,0 +1,43 @@
+"""Explainers that do to their worker what bad models do; importable by worker processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+import consensus_onnx as co
+from consensus_onnx.explainers.protocol import Kind
+
+
+@dataclass(frozen=True)
+class Misbehaving:
+    """Explains everybody by ones but `victim`, to whom it does something else."""
+
+    how: str
+    victim: str = "depthwise"
+    name: ClassVar[str] = "misbehaving"
+    kind: ClassVar[Kind] = "pixel"
+
+    def explain(self, member, canvas, target="predicted", seed=0, *, segments=None):  # type: ignore[no-untyped-def]
+        """Explain, or misbehave."""
+        values = np.add.outer(np.arange(8), np.arange(8)).astype(np.float32)
+        if member.member.name == self.victim:
+            if self.how == "segfault":
+                os.kill(os.getpid(), signal.SIGSEGV)
+            if self.how == "exit":
+                os._exit(7)
+            if self.how == "hang":
+                time.sleep(60)
+            if self.how == "nan":
+                values[0, 0] = np.nan
+            if self.how == "shape":
+                values = values[0]
+            if self.how == "raise":
+                raise RuntimeError("<script>\x1b[31m" + "x" * 5000)
+        error = co.ExplanationError(np.zeros_like(values), float("nan"))
+        return co.Explanation(self.name, values, None, 0, 0, 0.5, error, 1)
