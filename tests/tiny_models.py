@@ -292,6 +292,25 @@ def attention_net(size: int = 16, classes: int = 5, seed: int = 0) -> ModelProto
     return build(nodes, {"input": ("N", 3, size, size)}, {"output": ("N", classes)}, constants)
 
 
+def computed_weights_net() -> ModelProto:
+    """Return a net of 64 x 64 pixels whose last weights are computed: their bits depend on a batch being one picture."""
+    model = TinyNet(size=(64, 64), sharpness=3).model()
+    graph = model.graph
+    graph.node.pop()
+    graph.initializer.append(numpy_helper.from_array(np.zeros((), np.float32), "zero"))
+    graph.node.extend(
+        [
+            helper.make_node("Mul", ["input", "zero"], ["zeros"]),
+            helper.make_node("ReduceMax", ["zeros"], ["nothing"], keepdims=0),
+            helper.make_node("Transpose", ["head"], ["columns"], perm=[1, 0]),
+            helper.make_node("Add", ["columns", "nothing"], ["computed"]),
+            helper.make_node("MatMul", ["flat", "computed"], ["output"]),
+        ]
+    )
+    onnx.checker.check_model(model)
+    return model
+
+
 def several_inputs(size: int = 8) -> ModelProto:
     """Return a net of two inputs, the second added to the pooled picture."""
     nodes = [

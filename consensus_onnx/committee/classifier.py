@@ -174,19 +174,18 @@ def open_classifier(member: Member, runtime: RuntimeSettings) -> Classifier:
 
 def run_rows(session: Any, reads: str, output: str, batch: AnyArray, fixed: int) -> Float64Array:
     """Run a session over a batch, in pieces of `fixed` pictures where that is not 0, and return float64 (B, L)."""
-    pieces = [np.asarray(session.run([output], {reads: piece})[0]) for piece in _pieces(batch, fixed)]
-    rows: Float64Array = np.concatenate(pieces)[: len(batch)].reshape(len(batch), -1).astype(np.float64)
-    return rows
+    # Alone, a picture takes another path through a MatMul of two computed operands (GEMV): 1e-7 in a LIME weight.
+    size = fixed or max(len(batch), 2)
+    pieces = [np.asarray(session.run([output], {reads: piece})[0]) for piece in _pieces(batch, size)]
+    rows = np.concatenate(pieces)[: len(batch)]
+    return rows.reshape(len(batch), -1).astype(np.float64)
 
 
-def _pieces(batch: AnyArray, fixed: int) -> Iterator[AnyArray]:
-    """Split a batch into pieces of exactly `fixed` pictures, the last filled up with copies of its last picture."""
-    if fixed == 0:
-        yield batch
-        return
-    for start in range(0, len(batch), fixed):
-        piece = batch[start : start + fixed]
-        missing = fixed - len(piece)
+def _pieces(batch: AnyArray, size: int) -> Iterator[AnyArray]:
+    """Split a batch into pieces of exactly `size` pictures, the last filled up with copies of its last picture."""
+    for start in range(0, len(batch), size):
+        piece = batch[start : start + size]
+        missing = size - len(piece)
         yield np.concatenate([piece, np.repeat(piece[-1:], missing, axis=0)]) if missing else piece
 
 

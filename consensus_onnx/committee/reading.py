@@ -34,9 +34,9 @@ def resolve_input(sheet: Sheet, model: ModelProto) -> InputFacts:
         )
     layout, channels = _layout(sheet, chosen, dims)
     in_file = (dims[2], dims[3]) if layout == "NCHW" else (dims[1], dims[2])
-    declared: Color | None = sheet.take("input.color")
-    guess: tuple[Color, str] = ("GRAY", "file") if channels == 1 else ("RGB", "convention")
-    color = declared or sheet.settle("input.color", *guess)
+    usual: Color = "GRAY" if channels == 1 else "RGB"
+    source = "file" if channels == 1 else "convention"
+    color: Color = sheet.take("input.color") or sheet.settle("input.color", usual, source)
     if channels is not None and (color == "GRAY") != (channels == 1):
         raise sheet.error(f"input.color is {color}, but input {describe(chosen)} has {channels} channels")
     return InputFacts(chosen.name, layout, _size(sheet, chosen, in_file), color, _FLOATS[element], dims[0] or 0)
@@ -93,16 +93,18 @@ def _choose(sheet: Sheet, model: ModelProto) -> ValueInfoProto:
 def _layout(sheet: Sheet, value: ValueInfoProto, dims: list[int | None]) -> tuple[Layout, int | None]:
     """Return the order of the axes, and the number of channels where the file says it."""
     first, last = dims[1] in (1, 3), dims[3] in (1, 3)
-    layout: Layout | None = sheet.take("input.layout")
-    if layout is None:
+    declared: Layout | None = sheet.take("input.layout")
+    layout: Layout = declared or ("NCHW" if first else "NHWC")
+    if declared is None:
         if not (first or last or dims[1] is None or dims[3] is None):
-            raise sheet.error(f"input {describe(value)} has no axis of 3 channels (or 1, grey); expected colour pictures")
+            raise sheet.error(
+                f"input {describe(value)} has no axis of 3 channels (or 1, grey); expected colour pictures"
+            )
         if first == last:
             raise sheet.error(
                 f"cannot tell whether input {describe(value)} is NCHW or NHWC; declare input.layout in committee.yaml"
             )
-        found: Layout = "NCHW" if first else "NHWC"
-        layout = sheet.settle("input.layout", found, "file")
+        sheet.settle("input.layout", layout, "file")
     channels = dims[1] if layout == "NCHW" else dims[3]
     if channels not in (1, 3, None):
         raise sheet.error(f"input.layout is {layout}, but input {describe(value)} then has {channels} channels, not 3")

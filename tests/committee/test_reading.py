@@ -129,7 +129,8 @@ def test_inputs_that_contradict_or_do_not_say(
 
 def test_several_inputs_are_listed(tmp_path: Path) -> None:
     assert message(tmp_path, several_inputs()) == (
-        "expected one input, the picture, got 2: input (N, 3, 8, 8), extra (N, 3); export the model with the others fixed"
+        "expected one input, the picture, got 2: input (N, 3, 8, 8), extra (N, 3); "
+        "export the model with the others fixed"
     )
 
 

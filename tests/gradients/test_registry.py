@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import onnx
@@ -27,10 +27,10 @@ WEIGHT = np.arange(12, dtype=np.float32).reshape(4, 3) / 10
 
 
 @pytest.fixture
-def replace(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[registry.Rule], None]]:
+def replace(monkeypatch: pytest.MonkeyPatch) -> Callable[[registry.Rule], None]:
     """Put another rule in the place of Tanh's, for one test."""
     supported_operators()
-    yield lambda rule: monkeypatch.setitem(registry._rules, ("", "Tanh", 13), rule)
+    return lambda rule: monkeypatch.setitem(registry._rules, ("", "Tanh", 13), rule)
 
 
 def test_a_second_rule_is_refused() -> None:
