@@ -9,6 +9,9 @@ import pytest
 
 DATA_VARIABLE = "CONSENSUS_ONNX_DATA"
 
+# Scripts that make stored references; they need PyTorch, which no test does.
+collect_ignore = ["references"]
+
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:

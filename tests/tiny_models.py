@@ -293,7 +293,7 @@ def attention_net(size: int = 16, classes: int = 5, seed: int = 0) -> ModelProto
 
 
 def computed_weights_net() -> ModelProto:
-    """Return a net of 64 x 64 pixels whose last weights are computed: their bits depend on a batch being one picture."""
+    """Return a net of 64 x 64 pixels with computed last weights: a picture alone gives other bits than among others."""
     model = TinyNet(size=(64, 64), sharpness=3).model()
     graph = model.graph
     graph.node.pop()

@@ -177,8 +177,8 @@ def run_rows(session: Any, reads: str, output: str, batch: AnyArray, fixed: int)
     # Alone, a picture takes another path through a MatMul of two computed operands (GEMV): 1e-7 in a LIME weight.
     size = fixed or max(len(batch), 2)
     pieces = [np.asarray(session.run([output], {reads: piece})[0]) for piece in _pieces(batch, size)]
-    rows = np.concatenate(pieces)[: len(batch)]
-    return rows.reshape(len(batch), -1).astype(np.float64)
+    rows: Float64Array = np.concatenate(pieces)[: len(batch)].reshape(len(batch), -1).astype(np.float64)
+    return rows
 
 
 def _pieces(batch: AnyArray, size: int) -> Iterator[AnyArray]:
