@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from consensus_onnx.arrays import BoolArray, Float64Array, require
+from consensus_onnx.arrays import BoolArray, Float64Array, Int64Array, require
 
 
 class MeanInterval(NamedTuple):
@@ -16,7 +16,8 @@ class MeanInterval(NamedTuple):
     Parameters
     ----------
     mean, low, high : ndarray of shape (M,), float64
-        The mean over images, and the ends of its interval; nan for a member without any score.
+        The mean over images, and the ends of its interval. The mean is nan for a member without any score, the ends
+        for one with scores of a single image (or group): nothing can be told of other images from one.
     """
 
     mean: Float64Array
@@ -80,6 +81,7 @@ def mean_interval(
         drawn = np.bincount(rng.integers(group_count, size=group_count), minlength=group_count)
         means[sample] = _means(filled, known, drawn[number_of].astype(np.float64))
     tail = (1 - level) / 2
+    means[:, _groups_known(known, number_of, group_count) < 2] = np.nan
     low, high = (_quantile(means, share) for share in (tail, 1 - tail))
     return MeanInterval(_means(filled, known, np.ones(images)), low, high)
 
@@ -91,6 +93,13 @@ def _means(filled: Float64Array, known: BoolArray, times: Float64Array) -> Float
     means = np.full(len(filled), np.nan)
     np.divide(sums, counts, out=means, where=counts > 0)
     return means
+
+
+def _groups_known(known: BoolArray, number_of: Int64Array, group_count: int) -> Int64Array:
+    """Count, for each row, the groups in which it has a number."""
+    membership = np.zeros((len(number_of), group_count), dtype=bool)
+    membership[np.arange(len(number_of)), number_of] = True
+    return np.array([membership[row].any(axis=0).sum() for row in known], dtype=np.int64)
 
 
 def _quantile(means: Float64Array, share: float) -> Float64Array:

@@ -112,7 +112,8 @@ def _ranking(run: Run) -> Table:
             row = rows[member.name, explainer]
             cells += ["-", "-"]
             if math.isfinite(row.score):
-                cells[-2] = f"{row.score:.3f} [dim]{row.ci_low:.2f}-{row.ci_high:.2f}[/dim]"
+                interval = f"{row.ci_low:.2f}-{row.ci_high:.2f}" if math.isfinite(row.ci_low) else "-"
+                cells[-2] = f"{row.score:.3f} [dim]{interval}[/dim]"
                 cells[-1] = f"{row.leave_one_out:.3f}" if math.isfinite(row.leave_one_out) else "-"
         table.add_row(*cells, escape(member.status))
     return table

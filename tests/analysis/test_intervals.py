@@ -46,9 +46,13 @@ def test_missing_scores():
     assert np.array_equal(np.array(result)[:, :1], np.array(alone))
 
 
-def test_one_known_image_and_none():
-    scores = np.array([[0.3, np.nan, np.nan]])
-    assert [part[0] for part in mean_interval(scores)] == [0.3, 0.3, 0.3]
+def test_one_image_or_group_has_a_mean_but_no_interval():
+    scores = np.array([[0.3, np.nan, np.nan], [0.1, 0.2, np.nan]])
+    result = mean_interval(scores)
+    assert result.mean[0] == 0.3
+    assert np.isnan([result.low[0], result.high[0]]).all()
+    assert [result.low[1], result.high[1]] == pytest.approx([0.1, 0.2])
+    assert np.isnan(mean_interval(scores, groups=["film", "film", "film"]).low).all()
     assert np.isnan(mean_interval(np.empty((2, 0)))).all()
 
 
