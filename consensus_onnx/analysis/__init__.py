@@ -1,16 +1,9 @@
-"""Statistics over results: what can be concluded from the scores of an audit, and with what certainty."""
+"""Statistics over results: what can be concluded from the scores of an audit, and with what certainty.
 
-from consensus_onnx.analysis.alignment import average_precision, chance_precision, mean_average_precision, paint
-from consensus_onnx.analysis.correlation import Correlation, correlate
-from consensus_onnx.analysis.intervals import MeanInterval, mean_interval
+Arrays in, frozen results out; nothing here knows of models or files. The names stand in ``__init__.pyi`` and are
+imported on first use: SciPy's statistics alone take half a second.
+"""
 
-__all__ = [
-    "Correlation",
-    "MeanInterval",
-    "average_precision",
-    "chance_precision",
-    "correlate",
-    "mean_average_precision",
-    "mean_interval",
-    "paint",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from consensus_onnx.arrays import AnyArray, BoolArray, Float64Array, Int32Array, require
+from consensus_onnx.arrays import AnyArray, BoolArray, Float64Array, Int32Array, Int64Array, require
 from consensus_onnx.consensus.stacking import explanation_values
 from consensus_onnx_kernels import ranking
 
@@ -42,6 +42,31 @@ def average_precision(mask: BoolArray, explanation: AnyArray) -> float:
     require("explanation", explanation, shape=mask.shape)
     scores = explanation_values(explanation, "explanation")
     return float(ranking.average_precision(np.ascontiguousarray(scores).ravel(), np.ascontiguousarray(mask).ravel()))
+
+
+def segments_average_precision(values: AnyArray, sizes: Int64Array, inside: Int64Array) -> float:
+    """Return the average precision of superpixel weights without painting them.
+
+    Parameters
+    ----------
+    values : ndarray of shape (K,), float
+        Weights; superpixels of equal weight share a threshold.
+    sizes, inside : ndarray of shape (K,), int64
+        Pixels of each superpixel, and how many of them lie on the object.
+
+    Returns
+    -------
+    float
+        What `average_precision` gives for the painted map; nan for an empty mask.
+    """
+    total = int(inside.sum())
+    if not total:
+        return float("nan")
+    order = np.argsort(-values, kind="stable")
+    ordered = values[order]
+    last = np.append(ordered[1:] != ordered[:-1], True)
+    found, above = np.cumsum(inside[order])[last], np.cumsum(sizes[order])[last]
+    return float((np.diff(found, prepend=0) * (found / np.maximum(above, 1))).sum() / total)
 
 
 def chance_precision(mask: BoolArray) -> float:

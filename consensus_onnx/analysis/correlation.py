@@ -13,6 +13,7 @@ from consensus_onnx.arrays import Float64Array
 
 # SciPy's own limit for a correlation that rounding decides.
 _CONSTANT = 1e-13
+_PAIRS_AT_ONCE = 1 << 20  # of a bootstrap; 8 MB a table
 
 
 @dataclass(frozen=True)
@@ -106,18 +107,57 @@ def _varies(values: Float64Array) -> bool:
 
 def _bootstrap_interval(left: Float64Array, right: Float64Array, seed: int, resamples: int) -> tuple[float, float]:
     """Percentile interval of Pearson's coefficient over resampled pairs."""
-    rng = np.random.default_rng(seed)
     # Centred and scaled once, so that the sums of a sample keep their digits whatever the columns' units.
-    left, right = (left - left.mean()) / left.std(), (right - right.mean()) / right.std()
-    coefficients = np.full(resamples, np.nan)
-    for sample in range(resamples):
-        drawn = rng.integers(left.size, size=left.size)
-        a, b = left[drawn], right[drawn]
-        if a.min() < a.max() and b.min() < b.max():
-            a, b = a - a.mean(), b - b.mean()
-            coefficients[sample] = (a * b).sum() / math.sqrt((a * a).sum() * (b * b).sum())
-    coefficients = coefficients[~np.isnan(coefficients)]
-    if not coefficients.size:
+    pairs = np.stack([(left - left.mean()) / left.std(), (right - right.mean()) / right.std()])
+    rng = generator(seed)
+    coefficients = []
+    block = max(1, _PAIRS_AT_ONCE // left.size)
+    for start in range(0, resamples, block):
+        drawn = rng.integers(left.size, size=(min(block, resamples - start), left.size))
+        coefficients.append(pearson_rows(pairs[0][drawn], pairs[1][drawn]))
+    return percentile_interval(np.concatenate(coefficients))
+
+
+def pearson_rows(left: Float64Array, right: Float64Array, weights: Float64Array | None = None) -> Float64Array:
+    """Return Pearson's coefficient of each row of one table with the same row of another.
+
+    Parameters
+    ----------
+    left, right : ndarray of shape (R, N), float64
+        Finite where they have weight.
+    weights : ndarray of shape (R, N), float64, optional
+        How often each entry counts, not negative; None counts all once.
+
+    Returns
+    -------
+    ndarray of shape (R,), float64
+        Coefficients in -1..1; nan where a row of either does not vary.
+    """
+    times = np.ones(left.shape) if weights is None else weights
+    totals = np.maximum(times.sum(axis=1, keepdims=True), 1e-300)
+    a, b = np.where(times > 0, left, 0.0), np.where(times > 0, right, 0.0)
+    scales = np.maximum(np.abs(a).max(axis=1), 1e-300), np.maximum(np.abs(b).max(axis=1), 1e-300)
+    a = a - (times * a).sum(axis=1, keepdims=True) / totals
+    b = b - (times * b).sum(axis=1, keepdims=True) / totals
+    squares = (times * a * a).sum(axis=1), (times * b * b).sum(axis=1)
+    # Below the rounding of the means nothing varies.
+    floor = [(1e-13 * scale) ** 2 * totals[:, 0] for scale in scales]
+    varies = (squares[0] > floor[0]) & (squares[1] > floor[1])
+    coefficients = np.full(len(left), np.nan)
+    products = (times * a * b).sum(axis=1)
+    np.divide(products, np.sqrt(squares[0] * squares[1]), out=coefficients, where=varies)
+    return np.asarray(np.clip(coefficients, -1.0, 1.0))
+
+
+def percentile_interval(values: Float64Array, level: float = 0.95) -> tuple[float, float]:
+    """Return the percentile interval of bootstrap values; nan, nan if none of them is a number."""
+    known = values[~np.isnan(values)]
+    if not known.size:
         return math.nan, math.nan
-    low, high = np.quantile(coefficients, (0.025, 0.975))
+    low, high = np.quantile(known, ((1 - level) / 2, (1 + level) / 2))
     return float(low), float(high)
+
+
+def generator(*key: int) -> np.random.Generator:
+    """Return a counter-based generator (Philox) for a key of one or two numbers."""
+    return np.random.Generator(np.random.Philox(key=np.array([*key, 0][:2], np.uint64)))
