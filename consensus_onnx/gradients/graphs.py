@@ -32,6 +32,9 @@ def prune(graph: GraphProto, nodes: Iterable[NodeProto], wanted: Iterable[str]) 
     initialisers = [tensor for tensor in graph.initializer if tensor.name in needed]
     del graph.initializer[:]
     graph.initializer.extend(initialisers)
+    declared = [info for info in graph.value_info if info.name in needed]
+    del graph.value_info[:]
+    graph.value_info.extend(declared)
 
 
 def reads(node: NodeProto) -> set[str]:

@@ -192,12 +192,33 @@ def _assemble(canonical: CanonicalModel, emit: GraphWriter, tensor: str, source:
     graph.initializer.extend(
         numpy_helper.from_array(array, name) for name, array in emit.constants().items() if name in needed
     )
+    _declare_shapes(canonical, emit)
     for key, value in ((OF_KEY, tensor), (WRT_KEY, source)):
         model.metadata_props.add(key=key, value=value)
     try:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
         raise ModelError(f"the gradient model is not valid, which is a fault of this package: {error}") from error
+
+
+def _declare_shapes(canonical: CanonicalModel, emit: GraphWriter) -> None:
+    """Declare the shape of every tensor whose sizes are numbers or symbols of the inputs.
+
+    ONNX Runtime's own inference loses a symbolic batch on the way back from the seed. Without it, it cannot tell that
+    a gradient and its mask have one shape, and leaves its blocked layout for every product of the two: a fifth of the
+    time of MobileNetV2's gradient goes into reordering.
+    """
+    graph = canonical.model.graph
+    symbols = _symbols(canonical)
+    known = {info.name for info in (*graph.input, *graph.output)}
+    for node in graph.node:
+        for name in node.output:
+            if not name or name in known or name not in emit.facts:
+                continue
+            fact = emit.fact(name)
+            if fact.shape is not None and all(isinstance(dim, int) or dim in symbols for dim in fact.shape):
+                dims = [dim if isinstance(dim, int) else symbols[dim] for dim in fact.shape]
+                graph.value_info.append(helper.make_tensor_value_info(name, fact.elem_type, dims))
 
 
 def _value_info(canonical: CanonicalModel, name: str, like: str) -> ValueInfoProto:

@@ -1,0 +1,59 @@
+"""Export one timm architecture with seeded random weights, beside PyTorch's gradients of it.
+
+    python tests/references/timm_export.py MODEL FOLDER [--dynamo] [--double]
+
+writes FOLDER/model.onnx (symbolic batch) and FOLDER/reference.npz: an input of two samples, the logits, and
+d logits[:, 3].sum() / d input by autograd in float32 and, with --double, in float64 too. Needs a Python with torch,
+torchvision, timm, onnx and onnxscript.
+"""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from pathlib import Path
+
+import numpy as np
+import timm
+import torch
+
+TARGET = 3
+
+
+def gradient(model: torch.nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    x = x.clone().requires_grad_(True)
+    logits = model(x)
+    (g,) = torch.autograd.grad(logits[:, TARGET].sum(), x)
+    return logits.detach(), g
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--dynamo", action="store_true")
+    parser.add_argument("--double", action="store_true")
+    options = parser.parse_args()
+    warnings.filterwarnings("ignore")
+    torch.set_num_threads(2)
+    torch.manual_seed(0)
+    model = timm.create_model(options.model, pretrained=False, exportable=True).eval().requires_grad_(False)
+    size = (model.pretrained_cfg or {}).get("input_size", (3, 224, 224))
+    x = torch.randn(2, *size)
+    out = str(options.folder / "model.onnx")
+    if options.dynamo:
+        batch = ({0: torch.export.Dim("N")},)
+        torch.onnx.export(model, (x,), out, dynamo=True, dynamic_shapes=batch, external_data=False, verbose=False)
+    else:
+        names = {"input_names": ["input"], "output_names": ["logits"]}
+        axes = {"input": {0: "N"}, "logits": {0: "N"}}
+        torch.onnx.export(model, x, out, **names, dynamic_axes=axes, opset_version=17, dynamo=False)
+    logits, single = gradient(model, x)
+    arrays = {"input": x.numpy(), "logits": logits.numpy(), "gradient": single.numpy()}
+    if options.double:
+        arrays["gradient64"] = gradient(model.double(), x.double())[1].numpy()
+    np.savez(options.folder / "reference.npz", **arrays)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""Compare one exported model's gradient graph with the reference beside it, and print the numbers as JSON.
+
+python tests/references/timm_measure.py FOLDER      (what timm_export.py wrote; needs consensus_onnx, not torch)
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from consensus_onnx.arrays import AnyArray
+from consensus_onnx.errors import ConsensusError
+from consensus_onnx.gradients import gradient_model
+from consensus_onnx.gradients.model import OF_KEY, SEED, WRT_KEY
+from consensus_onnx.runtime import RuntimeSettings, open_session
+
+TARGET = 3
+# From this error on the same graph is run without ONNX Runtime's optimisations, too.
+LOOK_CLOSER = 1e-4
+
+
+def relative(found: AnyArray, expected: AnyArray) -> float:
+    """Return the largest error as a share of the largest entry."""
+    return float(np.abs(found.astype(np.float64) - expected).max() / np.abs(expected).max())
+
+
+def measure(folder: Path) -> dict[str, object]:
+    start = time.perf_counter()
+    try:
+        model = gradient_model(folder / "model.onnx")
+    except ConsensusError as error:
+        return {"status": "unsupported", "message": str(error)}
+    built = time.perf_counter() - start
+    properties = {entry.key: entry.value for entry in model.metadata_props}
+    stored = np.load(folder / "reference.npz")
+    seed = np.zeros(stored["logits"].shape, np.float32)
+    seed[:, TARGET] = 1
+    wanted = [properties[OF_KEY], f"grad/{properties[WRT_KEY]}"]
+    feeds = {properties[WRT_KEY]: stored["input"], SEED: seed}
+    session = open_session(model, RuntimeSettings(threads=2))
+    start = time.perf_counter()
+    logits, found = session.run(wanted, feeds)
+    error = relative(found, stored["gradient"])
+    numbers: dict[str, object] = {
+        "status": "done",
+        "nodes": len(model.graph.node),
+        "build_seconds": round(built, 2),
+        "run_seconds": round(time.perf_counter() - start, 2),
+        "logits_error": relative(logits, stored["logits"]),
+        "error": error,
+    }
+    if not error <= LOOK_CLOSER:  # other kernels round differently: another unit is on the other side of its kink
+        plain = open_session(model, RuntimeSettings(threads=2, optimisation="none")).run(wanted, feeds)[1]
+        numbers["error_unoptimised"] = relative(plain, stored["gradient"])
+    if "gradient64" in stored:
+        numbers["error64"] = relative(found, stored["gradient64"])
+        numbers["torch_error64"] = relative(stored["gradient"], stored["gradient64"])
+    return numbers
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(measure(Path(sys.argv[1]))) + "\n")

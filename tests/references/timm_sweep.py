@@ -1,0 +1,104 @@
+"""Differentiate the smallest architecture of every timm module and compare with PyTorch's autograd.
+
+    python tests/references/timm_sweep.py docs/timm.csv --torch TORCH_PYTHON [--dynamo] [--only MODEL ...]
+
+runs with the Python that has consensus_onnx; TORCH_PYTHON is one of another environment with torch, torchvision, timm,
+onnx and onnxscript. One process per step and model, each with a time limit, small models first. The table grows by one
+row per model and exporter; rows that stand there are not made again, so the sweep can be stopped and resumed. Where the
+two gradients differ by more than 1e-4, both are compared with PyTorch's in float64. About an hour on two idle cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+# From this error on both gradients are compared with one in float64.
+LOOK_CLOSER = 1e-4
+COLUMNS = (
+    "module",
+    "model",
+    "exporter",
+    "status",
+    "nodes",
+    "build_seconds",
+    "run_seconds",
+    "logits_error",
+    "error",
+    "error_unoptimised",
+    "error64",
+    "torch_error64",
+    "message",
+)
+
+
+def models() -> dict[str, str]:
+    """Return the smallest model, by parameters, of each of timm's modules, the smallest first."""
+    with (HERE / "timm_models.csv").open(encoding="utf-8", newline="") as file:
+        rows = sorted(csv.DictReader(file), key=lambda row: int(row["parameters"]))
+    return {row["module"]: row["model"] for row in rows}
+
+
+def call(command: list[str], limit: int) -> tuple[bool, str]:
+    """Run a command; return whether it succeeded, and the last line it wrote."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False)
+    except subprocess.TimeoutExpired:
+        return False, f"not done after {limit} s"
+    if done.returncode == 0:
+        return True, done.stdout.splitlines()[-1]
+    lines = [line.strip() for line in done.stderr.splitlines() if "Error" in line]
+    return False, lines[-1][:300] if lines else f"exit status {done.returncode}"
+
+
+def one(model: str, torch_python: str, limit: int, *options: str) -> dict[str, object]:
+    """Export, differentiate and compare one model."""
+    with tempfile.TemporaryDirectory() as folder:
+        good, line = call([torch_python, str(HERE / "timm_export.py"), model, folder, *options], limit)
+        if not good:
+            return {"status": "not exported", "message": line}
+        good, line = call([sys.executable, str(HERE / "timm_measure.py"), folder], limit)
+    found: dict[str, object] = json.loads(line) if good else {"status": "failed", "message": line}
+    error = found.get("error", 0.0)
+    if isinstance(error, float) and not error <= LOOK_CLOSER and "--double" not in options:
+        return one(model, torch_python, limit, *options, "--double")
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("table", type=Path)
+    parser.add_argument("--torch", required=True, help="Python of the environment with torch and timm")
+    parser.add_argument("--dynamo", action="store_true", help="the newer exporter instead of TorchScript")
+    parser.add_argument("--only", nargs="+", help="these models")
+    parser.add_argument("--limit", type=int, default=240, help="seconds for each step")
+    options = parser.parse_args()
+    exporter = "dynamo" if options.dynamo else "torchscript"
+    rows = []
+    if options.table.exists():
+        with options.table.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+    done = {(row["model"], row["exporter"]) for row in rows}
+    for module, model in models().items():
+        if (model, exporter) in done or (options.only and model not in options.only):
+            continue
+        found = one(model, options.torch, options.limit, *(["--dynamo"] if options.dynamo else []))
+        row = {"module": module, "model": model, "exporter": exporter, **found}
+        rows.append({name: f"{value:.1e}" if "error" in name else value for name, value in row.items()})
+        rows.sort(key=lambda row: (row["module"], row["exporter"]))
+        with options.table.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+        sys.stdout.write(f"{model} {exporter}: {found}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
