@@ -24,6 +24,8 @@ class MapProperties:
         Gini index of the magnitudes: 0 where all are alike, towards 1 where few hold everything.
     smoothness : ndarray of shape (M,), float64
         Correlation of neighbouring pixels; nan for superpixels.
+    negative : ndarray of shape (M,), float64
+        Share of the magnitudes that belongs to negative values; 0 for maps.
     magnitude : ndarray of shape (M,), float64
         Euclidean norm. The paper's vote on superpixels gives a member weight in proportion to it.
     """
@@ -31,6 +33,7 @@ class MapProperties:
     brightness: Float64Array
     sparsity: Float64Array
     smoothness: Float64Array
+    negative: Float64Array
     magnitude: Float64Array
 
 
@@ -49,8 +52,8 @@ def map_properties(images: Iterable[ImageEvidence], members: int) -> MapProperti
     MapProperties
         Means over the images a member has an explanation of.
     """
-    sums = np.zeros((4, members))
-    counts = np.zeros((4, members))
+    sums = np.zeros((5, members))
+    counts = np.zeros((5, members))
     for image in images:
         for member in np.flatnonzero(image.present).tolist():
             values = image.values[member]
@@ -60,6 +63,7 @@ def map_properties(images: Iterable[ImageEvidence], members: int) -> MapProperti
                     float(minmax(flat).mean()),
                     gini(flat),
                     smoothness(values) if values.ndim == 2 else np.nan,
+                    _negative(flat),
                     float(np.linalg.norm(flat.astype(np.float64))),
                 ]
             )
@@ -118,3 +122,8 @@ def smoothness(pixel_map: AnyArray) -> float:
     products = [deviation[1:] * deviation[:-1], deviation[:, 1:] * deviation[:, :-1]]
     pairs = sum(part.size for part in products)
     return float(sum(part.sum() for part in products) / pairs / variance) if pairs else float("nan")
+
+
+def _negative(flat: AnyArray) -> float:
+    total = float(np.abs(flat).sum(dtype=np.float64))
+    return float(-np.minimum(flat, 0).sum(dtype=np.float64)) / total if total > 0 else float("nan")

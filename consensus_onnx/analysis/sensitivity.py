@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from consensus_onnx.analysis.committees import committee_votes, similarities
 from consensus_onnx.analysis.correlation import Correlation, correlate
 from consensus_onnx.analysis.evidence import ImageEvidence
-from consensus_onnx.arrays import AnyArray, Float64Array
+from consensus_onnx.arrays import Float64Array
 from consensus_onnx.consensus import (
     ConsensusSettings,
-    ImageAgreement,
     compare,
     family_weights,
     member_scores,
@@ -148,17 +148,15 @@ def variant_scores(
     """
     raw: list[list[Float64Array]] = [[] for _ in variants]
     for image in images:
-        known: dict[tuple[object, ...], ImageAgreement] = {}
+        known: dict[tuple[object, ...], Float64Array] = {}
         for found, variant in zip(raw, variants, strict=True):
             settings = variant.settings
-            # Sigma and leave-one-out change nothing of the votes.
-            key = (settings.vote, settings.similarity, settings.form, settings.weighting, variant.grid)
+            # Sigma changes nothing of what comes before it.
+            choice = (settings.vote, settings.similarity, settings.form, settings.weighting)
+            key = (*choice, variant.grid, variant.leave_one_out)
             if key not in known:
-                weights = family_weights(families, image.present) if settings.weighting == "family" else None
-                values = _on_grid(image.values, variant.grid)
-                known[key] = compare(values, settings, weights=weights, present=image.present)
-            agreement = known[key]
-            found.append(agreement.raw_leave_one_out if variant.leave_one_out else agreement.raw)
+                known[key] = _raw(image, variant, families)
+            found.append(known[key])
     table = np.full((len(variants), len(families)), np.nan)
     for row, found, variant in zip(table, raw, variants, strict=True):
         if found:
@@ -211,7 +209,16 @@ def _ranks(values: Float64Array) -> Float64Array:
     return np.argsort(np.argsort(-values, kind="stable"), kind="stable").astype(np.float64)
 
 
-def _on_grid(values: AnyArray, side: int | None) -> AnyArray:
-    if side is None:
-        return values
-    return np.stack([to_grid(one, (side, side)) for one in values])
+def _raw(image: ImageEvidence, variant: Variant, families: Sequence[str]) -> Float64Array:
+    """Return cosines with, or distances to, the variant's consensus (M,)."""
+    settings, side = variant.settings, variant.grid
+    if side is not None:
+        image = replace(image, values=np.stack([to_grid(one, (side, side)) for one in image.values]))
+    equal = image.present.astype(np.float64)
+    weights = family_weights(families, image.present) if settings.weighting == "family" else equal
+    if variant.leave_one_out:
+        if not weights.any():
+            return np.full(len(families), np.nan)
+        return compare(image.values, settings, weights=weights, present=image.present).raw_leave_one_out
+    votes = committee_votes(image, weights[np.newaxis], settings.vote)
+    return np.asarray(similarities(image, votes, settings)[0])

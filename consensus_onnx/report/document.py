@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from markupsafe import Markup
 
 from consensus_onnx.engine.folder import write_text
 from consensus_onnx.engine.run import Run
+from consensus_onnx.engine.seal import REPORT_FILE, seal_report
+from consensus_onnx.report.experiments import Experiments
 from consensus_onnx.report.section import ReportOptions
 from consensus_onnx.report.sections import SECTIONS
 from consensus_onnx.report.templating import environment
 
-REPORT_FILE = "report.html"
 
 
-def write_report(run: Run, path: Path | None = None, *, images: int = 8) -> Path:
+def write_report(
+    run: Run,
+    path: Path | None = None,
+    *,
+    images: int = 8,
+    external: Mapping[str, Mapping[str, float]] | None = None,
+) -> Path:
     """Write the report of a run.
 
     Parameters
@@ -28,6 +36,8 @@ def write_report(run: Run, path: Path | None = None, *, images: int = 8) -> Path
         The HTML file, replaced if it exists; default report.html in the run's folder.
     images : int
         How many images are shown with all explanations; 18 members and two explainers take about 300 kB an image.
+    external : mapping of str to (mapping of str to float), optional
+        Scores from elsewhere by member, by the name of their source; compared by rank.
 
     Returns
     -------
@@ -48,8 +58,9 @@ def write_report(run: Run, path: Path | None = None, *, images: int = 8) -> Path
     """
     if images < 0:
         raise ValueError(f"images: must be >= 0, got {images}")
-    options = ReportOptions(images)
-    sections = [section for build in SECTIONS if (section := build(run, options)) is not None]
+    options = ReportOptions(images, external or {})
+    experiments = Experiments(run)
+    sections = [section for build in SECTIONS if (section := build(experiments, options)) is not None]
     here = Path(__file__).parent
     style, script = ((here / name).read_text(encoding="utf-8") for name in ("style.css", "page.js"))
     page = environment().get_template("page.html")
@@ -64,6 +75,8 @@ def write_report(run: Run, path: Path | None = None, *, images: int = 8) -> Path
     )
     target = run.path / REPORT_FILE if path is None else path
     write_text(target, text)
+    if path is None:
+        seal_report(run.path)
     return target
 
 

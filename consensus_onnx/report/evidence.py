@@ -65,13 +65,17 @@ class StoredEvidence:
 
     def __iter__(self) -> Iterator[ImageEvidence]:
         for image in self.images:
-            found = self._kept.get(image)
-            if found is None:
-                found = self._read(image)
-                if self._bytes + found.values.nbytes <= _KEPT_BYTES:
-                    self._kept[image] = found
-                    self._bytes += found.values.nbytes
-            yield found
+            yield self.image(image)
+
+    def image(self, image: int) -> ImageEvidence:
+        """Return the explanations of any image of the run."""
+        found = self._kept.get(image)
+        if found is None:
+            found = self._read(image)
+            if self._bytes + found.values.nbytes <= _KEPT_BYTES:
+                self._kept[image] = found
+                self._bytes += found.values.nbytes
+        return found
 
     def _read(self, image: int) -> ImageEvidence:
         run, explainer = self._run, self.explainer

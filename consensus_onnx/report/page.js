@@ -34,3 +34,27 @@ document.addEventListener("pointerover", (event) => {
 // How strongly explanations cover the pictures.
 const strength = document.getElementById("strength");
 strength?.addEventListener("input", () => document.documentElement.style.setProperty("--strength", strength.value / 100));
+
+// Pictures in another order, or one explainer only.
+const order = document.getElementById("order");
+order?.addEventListener("change", () => {
+  const shown = document.getElementById("shown");
+  const by = {
+    agreement: (a, b) => a.dataset.place - b.dataset.place,
+    disagreement: (a, b) => b.dataset.place - a.dataset.place,
+    name: (a, b) => a.dataset.name.localeCompare(b.dataset.name, "en", { numeric: true }),
+  };
+  shown.append(...[...shown.children].sort(by[order.value]));
+});
+const explained = document.getElementById("explained");
+explained?.addEventListener("change", () => {
+  for (const strip of document.querySelectorAll("#shown .strip")) strip.hidden = explained.value !== "" && strip.dataset.explainer !== explained.value;
+});
+
+// Tables are filtered by what their first text column holds.
+for (const input of document.querySelectorAll("input[data-filters]")) {
+  input.addEventListener("input", () => {
+    const wanted = input.value.trim().toLowerCase();
+    for (const row of document.getElementById(input.dataset.filters).tBodies[0].rows) row.hidden = !row.textContent.toLowerCase().includes(wanted);
+  });
+}

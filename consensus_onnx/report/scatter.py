@@ -39,6 +39,8 @@ class Point:
         What hovering tells.
     y_low, y_high : float
         Interval of y.
+    reference : bool
+        Whether it is no member, such as the consensus: drawn as a diamond, no part of the fitted line.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Point:
     note: str
     y_low: float = math.nan
     y_high: float = math.nan
+    reference: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,11 +127,12 @@ def lay_out(
         Mark(point, *place, ends, label)
         for point, place, ends, label in zip(points, places, whiskers, labels, strict=True)
     )
-    fit = _least_squares(points) if fitted else None
+    members = [point for point in points if not point.reference]
+    fit = _least_squares(members) if fitted else None
     line = None
     if fit is not None:
         slope, offset = fit
-        ends = (min(point.x for point in points), max(point.x for point in points))
+        ends = (min(point.x for point in members), max(point.x for point in members))
         line = (across(ends[0]), down(slope * ends[0] + offset), across(ends[1]), down(slope * ends[1] + offset))
     return Scatter(
         description,

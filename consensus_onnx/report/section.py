@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from consensus_onnx.engine.run import Run
+from consensus_onnx.report.experiments import Experiments
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,12 @@ class ReportOptions:
     ----------
     images : int
         How many images the gallery shows.
+    external : mapping of str to (mapping of str to float)
+        Imported scores by member, by the name of their source.
     """
 
     images: int = 8
+    external: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -42,4 +45,4 @@ class Section:
     content: Any
 
 
-Build: TypeAlias = Callable[[Run, ReportOptions], Section | None]
+Build: TypeAlias = Callable[[Experiments, ReportOptions], Section | None]

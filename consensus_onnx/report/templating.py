@@ -37,6 +37,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(breakable=breakable, clip=clean, number=number, percent=percent, signed=signed, count=count)
+    made.filters.update(p_value=p_value)
     return made
 
 
@@ -65,6 +66,19 @@ def signed(value: float | None, decimals: int = 2) -> str:
 def percent(value: float | None, decimals: int = 1) -> str:
     """Return a share of 0..1 in per cent."""
     return MISSING if value is None or not math.isfinite(value) else f"{100 * value:.{decimals}f} %"
+
+
+def p_value(p: float) -> str:
+    """Return a p-value as people write it.
+
+    Examples
+    --------
+    >>> p_value(0.0312), p_value(0.00004), p_value(3e-29)
+    ('0.031', '4e-05', '3e-29')
+    """
+    if not math.isfinite(p):
+        return number(p)
+    return f"{p:.3f}" if p >= 0.001 else f"{p:.0e}"
 
 
 def count(value: int, noun: str, plural: str | None = None) -> str:

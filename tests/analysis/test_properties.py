@@ -53,5 +53,10 @@ def test_means_over_the_images_there_are(make_committee):
     assert found.brightness[0] == pytest.approx(np.mean(scaled))
     assert found.sparsity[1] == pytest.approx(np.mean([gini(image.values[1].ravel()) for image in world.images[1:]]))
     assert found.magnitude[0] == pytest.approx(np.mean([np.linalg.norm(one) for one in first]))
+    assert (found.negative[:2] == 0).all()
     assert all(math.isnan(column[2]) for column in vars(found).values())
-    assert np.isnan(map_properties(make_committee(np.array([0.9, 0.5]), 1).images, 2).smoothness).all()
+    weights = make_committee(np.array([0.9, 0.5]), 1)
+    found = map_properties(weights.images, 2)
+    assert np.isnan(found.smoothness).all()
+    row = weights.images[0].values[1]
+    assert found.negative[1] == pytest.approx(-row[row < 0].sum() / np.abs(row).sum())

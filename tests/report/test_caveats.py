@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from consensus_onnx.report.experiments import Experiments
 from consensus_onnx.report.section import ReportOptions
 from consensus_onnx.report.sections import caveats
 
 
 def told(run) -> dict[str, str]:
-    section = caveats.build(run, ReportOptions())
+    section = caveats.build(Experiments(run), ReportOptions())
     return {} if section is None else {caveat.title: caveat.text for caveat in section.content.caveats}
 
 

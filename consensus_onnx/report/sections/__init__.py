@@ -1,7 +1,20 @@
 """The sections of the report in their order: each a module that prepares its content and a template that shows it."""
 
 from consensus_onnx.report.section import Build
-from consensus_onnx.report.sections import accuracy, caveats, explainers, gallery, provenance, ranking, summary
+from consensus_onnx.report.sections import (
+    accuracy,
+    caveats,
+    committees,
+    explainers,
+    external,
+    gallery,
+    objects,
+    provenance,
+    ranking,
+    reading,
+    structure,
+    summary,
+)
 
 SECTIONS: tuple[Build, ...] = (
     summary.build,
@@ -9,6 +22,11 @@ SECTIONS: tuple[Build, ...] = (
     ranking.build,
     accuracy.build,
     explainers.build,
+    objects.build,
+    reading.build,
+    committees.build,
+    structure.build,
+    external.build,
     gallery.build,
     provenance.build,
 )

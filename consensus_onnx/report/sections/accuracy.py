@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from consensus_onnx.analysis import Correlation, correlate
+from consensus_onnx.analysis import Correlation, ScoreCorrelation, correlate
 from consensus_onnx.engine.run import Run
+from consensus_onnx.report.experiments import Experiments
 from consensus_onnx.report.scatter import Point, Scatter, lay_out
 from consensus_onnx.report.section import ReportOptions, Section
 from consensus_onnx.report.standings import (
@@ -39,6 +40,8 @@ class Panel:
     coefficient: str
     verdict: str
     measured: str
+    intervals: ScoreCorrelation
+    others: Correlation
 
 
 @dataclass(frozen=True)
@@ -51,10 +54,11 @@ class AccuracyContent:
     families: Mapping[str, int]
 
 
-def build(run: Run, options: ReportOptions) -> Section | None:
+def build(experiments: Experiments, options: ReportOptions) -> Section | None:
     """Plot score against accuracy for every explainer; None where no accuracy is known."""
+    run = experiments.run
     known = accuracies(run)
-    panels = tuple(panel for explainer in run.explainers if (panel := _panel(run, explainer, known)) is not None)
+    panels = tuple(panel for name in run.explainers if (panel := _panel(experiments, name, known)) is not None)
     if not panels:
         return None
     content = AccuracyContent(panels, ORIGINS[known.source], known, family_slots(run))
@@ -76,7 +80,8 @@ def accuracy_verdict(found: Correlation) -> str:
     )
 
 
-def _panel(run: Run, explainer: str, known: Accuracies) -> Panel | None:
+def _panel(experiments: Experiments, explainer: str, known: Accuracies) -> Panel | None:
+    run = experiments.run
     found = standings(run, explainer)
     decimals = score_decimals(found)
     points = [
@@ -108,7 +113,16 @@ def _panel(run: Run, explainer: str, known: Accuracies) -> Panel | None:
     measured = ""
     if known.both:
         measured = coefficient(_correlation(known.measured, found))
-    return Panel(title, scatter, correlation, coefficient(correlation), accuracy_verdict(correlation), measured)
+    return Panel(
+        title,
+        scatter,
+        correlation,
+        coefficient(correlation),
+        accuracy_verdict(correlation),
+        measured,
+        experiments.against_accuracy(explainer),
+        experiments.others_against_accuracy(explainer).over_members,
+    )
 
 
 def _correlation(values: Sequence[float], found: Sequence[Standing]) -> Correlation:

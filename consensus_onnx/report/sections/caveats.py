@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TypeAlias
 
-import numpy as np
-
 from consensus_onnx.analysis import correlate
-from consensus_onnx.engine.run import Run
-from consensus_onnx.report.choosing import choose_images
+from consensus_onnx.report.experiments import Experiments
+from consensus_onnx.report.remarks import remarks
 from consensus_onnx.report.section import ReportOptions, Section
 from consensus_onnx.report.standings import Standing, accuracies, standings, title_of
 from consensus_onnx.report.templating import count, number
@@ -22,9 +20,8 @@ from consensus_onnx.report.wording import FEW_MEMBERS, coefficient, listing
 FEW_IMAGES = 30
 RELIABLE = 0.8  # split-half correlation below which an explanation is largely noise of its own sampling
 TELLING = 0.5  # correlation from which on brightness is worth a sentence
-_MAPS_READ = 12  # images per member whose maps are opened for the brightness of maps
 
-Rule: TypeAlias = Callable[[Run], "Sequence[Caveat]"]
+Rule: TypeAlias = Callable[[Experiments], "Sequence[Caveat]"]
 
 
 @dataclass(frozen=True)
@@ -42,14 +39,15 @@ class Caveats:
     caveats: tuple[Caveat, ...]
 
 
-def build(run: Run, options: ReportOptions) -> Section | None:
+def build(experiments: Experiments, options: ReportOptions) -> Section | None:
     """Apply every rule; None where nothing speaks against the numbers."""
-    found = tuple(caveat for rule in RULES for caveat in rule(run))
-    return Section("caveats", "Before you quote a number", "caveats.html", Caveats(found)) if found else None
+    found = [caveat for rule in RULES for caveat in rule(experiments)]
+    return Section("caveats", "Before you quote a number", "caveats.html", Caveats(tuple(found))) if found else None
 
 
-def few_images(run: Run) -> list[Caveat]:
+def few_images(experiments: Experiments) -> list[Caveat]:
     """Warn where the order of members rests on few images, and say how many could change places."""
+    run = experiments.run
     if len(run.images) >= FEW_IMAGES:
         return []
     images = count(len(run.images), "image")
@@ -60,8 +58,9 @@ def few_images(run: Run) -> list[Caveat]:
     return [Caveat("Few images", text.strip())]
 
 
-def few_members(run: Run) -> list[Caveat]:
+def few_members(experiments: Experiments) -> list[Caveat]:
     """Warn where members make up a good part of the consensus they are compared with."""
+    run = experiments.run
     voters = max((sum(entry.scored for entry in standings(run, name)) for name in run.explainers), default=0)
     if voters >= FEW_MEMBERS:
         return []
@@ -77,17 +76,19 @@ def few_members(run: Run) -> list[Caveat]:
     ]
 
 
-def brightness_of_maps(run: Run) -> list[Caveat]:
+def brightness_of_maps(experiments: Experiments) -> list[Caveat]:
     """Warn that the RBF may see brightness instead of place, with the correlation found in this run."""
+    run = experiments.run
     return [
-        _brightness(run, explainer)
+        _brightness(experiments, explainer)
         for explainer in run.explainers
         if run.kind(explainer) == "pixel" and run.settings["consensus"][explainer]["similarity"] == "rbf"
     ]
 
 
-def unreliable_explanations(run: Run) -> list[Caveat]:
+def unreliable_explanations(experiments: Experiments) -> list[Caveat]:
     """Warn of explainers whose two halves of samples disagree."""
+    run = experiments.run
     caveats = []
     for explainer in run.explainers:
         halves = [row.split_half for row in run.per_image_rows if row.explainer == explainer]
@@ -110,8 +111,14 @@ def unreliable_explanations(run: Run) -> list[Caveat]:
     return caveats
 
 
-def coarse_accuracy(run: Run) -> list[Caveat]:
+def trivial_scores(experiments: Experiments) -> list[Caveat]:
+    """Say what else goes with the score, and where another similarity says otherwise."""
+    return [Caveat(remark.title, remark.text) for remark in remarks(experiments)]
+
+
+def coarse_accuracy(experiments: Experiments) -> list[Caveat]:
     """Warn where accuracies rest on few labels and nobody declared finer ones."""
+    run = experiments.run
     known = accuracies(run)
     if known.source not in ("measured", "mixed") or not known.coarse:
         return []
@@ -121,8 +128,9 @@ def coarse_accuracy(run: Run) -> list[Caveat]:
     return [Caveat("Coarse accuracies", text)]
 
 
-def relatives(run: Run) -> list[Caveat]:
+def relatives(experiments: Experiments) -> list[Caveat]:
     """Warn where one family casts more than a third of equal votes."""
+    run = experiments.run
     equal = [name for name in run.explainers if run.settings["consensus"][name].get("weighting", "equal") == "equal"]
     sizes = Counter(member.family for member in run.members if member.family and member.status == "ok")
     if not equal or not sizes:
@@ -139,8 +147,9 @@ def relatives(run: Run) -> list[Caveat]:
     ]
 
 
-def assumed_preprocessing(run: Run) -> list[Caveat]:
+def assumed_preprocessing(experiments: Experiments) -> list[Caveat]:
     """Warn of members whose preprocessing nobody stated."""
+    run = experiments.run
     assumed = [member.name for member in run.members if "convention" in member.preprocessing]
     if not assumed:
         return []
@@ -157,6 +166,7 @@ RULES: tuple[Rule, ...] = (
     brightness_of_maps,
     unreliable_explanations,
     coarse_accuracy,
+    trivial_scores,
     relatives,
     assumed_preprocessing,
 )
@@ -173,11 +183,9 @@ def _overlaps(found: Sequence[Standing], explainer: str) -> str:
     return f"{title_of(explainer)}: {reaching} of the other {len(scored) - 1} {reach} that of the first member."
 
 
-def _brightness(run: Run, explainer: str) -> Caveat:
+def _brightness(experiments: Experiments, explainer: str) -> Caveat:
     title = title_of(explainer)
-    means = [_mean_brightness(run, explainer, index) for index in range(len(run.members))]
-    scores = {row.member: row.score for row in run.score_rows if row.explainer == explainer}
-    found = correlate(means, [scores.get(member.name, math.nan) for member in run.members])
+    found = correlate(experiments.properties(explainer).brightness, experiments.scores(explainer))
     text = (
         "The RBF compares maps pixel by pixel after scaling each to 0..1, so a map that is brighter or smoother than "
         "the others is far from the consensus wherever it looks."
@@ -187,16 +195,3 @@ def _brightness(run: Run, explainer: str) -> Caveat:
         if found.n >= FEW_MEMBERS and abs(found.pearson) >= TELLING and not found.ci_low <= 0 <= found.ci_high:
             text += " So the score is not agreement about place alone."
     return Caveat(f"{title} scores may reflect brightness", text)
-
-
-def _mean_brightness(run: Run, explainer: str, member: int) -> float:
-    """Return the mean of a member's maps scaled to 0..1, over images spread over the run; NaN without any."""
-    means = []
-    for image in choose_images(run, _MAPS_READ):
-        try:
-            values = run.explanation(explainer, member, image).values
-        except KeyError:
-            continue
-        low, high = float(values.min()), float(values.max())
-        means.append((float(values.mean()) - low) / (high - low) if high > low else 0.0)
-    return float(np.mean(means)) if means else math.nan

@@ -7,6 +7,7 @@ from itertools import combinations
 
 from consensus_onnx.analysis import Correlation, correlate
 from consensus_onnx.engine.run import Run
+from consensus_onnx.report.experiments import Experiments
 from consensus_onnx.report.scatter import Point, Scatter, lay_out
 from consensus_onnx.report.section import ReportOptions, Section
 from consensus_onnx.report.standings import score_decimals, standings, title_of
@@ -32,8 +33,9 @@ class Pairs:
     pairs: tuple[Pair, ...]
 
 
-def build(run: Run, options: ReportOptions) -> Section | None:
+def build(experiments: Experiments, options: ReportOptions) -> Section | None:
     """Plot every pair of explainers; None where there is only one, or nothing in common."""
+    run = experiments.run
     found = (_pair(run, first, second) for first, second in combinations(run.explainers, 2))
     pairs = tuple(pair for pair in found if pair is not None)
     if not pairs:

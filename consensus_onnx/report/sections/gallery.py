@@ -9,9 +9,9 @@ import numpy as np
 from markupsafe import Markup
 
 from consensus_onnx.engine.records import ImageRecord
-from consensus_onnx.engine.run import Run
 from consensus_onnx.report.choosing import choose_images, mean_over_members
 from consensus_onnx.report.colours import AGAINST_CLASS, FOR_CLASS, HEAT_ANCHORS, hex_colour
+from consensus_onnx.report.experiments import Experiments
 from consensus_onnx.report.overlays import heat_density
 from consensus_onnx.report.pictures import grey_photograph, outline, overlay, photograph
 from consensus_onnx.report.section import ReportOptions, Section
@@ -74,12 +74,15 @@ class Gallery:
     heat: tuple[tuple[str, float], ...]
 
 
-def build(run: Run, options: ReportOptions) -> Section | None:
+def build(experiments: Experiments, options: ReportOptions) -> Section | None:
     """Draw the chosen images; None if none is wanted."""
+    run = experiments.run
     chosen = choose_images(run, options.images)
     if not chosen:
         return None
-    images = tuple(_shown(run, image, number, _place(number, len(chosen))) for number, image in enumerate(chosen))
+    images = tuple(
+        _shown(experiments, image, number, _place(number, len(chosen))) for number, image in enumerate(chosen)
+    )
     content = Gallery(
         images,
         of=len(run.images),
@@ -100,7 +103,8 @@ def _place(number: int, shown: int) -> str:
     return ({(shown - 1) // 2: "middle"} | ends).get(number, "")
 
 
-def _shown(run: Run, image: int, number: int, place: str) -> ShownImage:
+def _shown(experiments: Experiments, image: int, number: int, place: str) -> ShownImage:
+    run = experiments.run
     canvas = run.canvas(image)
     mask = run.mask(image)
     return ShownImage(
@@ -112,31 +116,30 @@ def _shown(run: Run, image: int, number: int, place: str) -> ShownImage:
         picture=photograph(canvas),
         grey=grey_photograph(canvas),
         outline=Markup() if mask is None else outline(mask),
-        strips=tuple(_strip(run, explainer, image) for explainer in run.explainers),
+        strips=tuple(_strip(experiments, explainer, image) for explainer in run.explainers),
     )
 
 
-def _strip(run: Run, explainer: str, image: int) -> Strip:
-    scores = run.scores(explainer)[:, image]
-    segments = run.segments(explainer, image) if run.kind(explainer) == "superpixel" else None
+def _strip(experiments: Experiments, explainer: str, image: int) -> Strip:
+    run, stored = experiments.run, experiments.evidence(explainer).image(image)
+    scores, segments = run.scores(explainer)[:, image], stored.segments
     vote = run.consensus(explainer, image)
     slots = family_slots(run)
     cells, absent = [], []
     for index, member in enumerate(run.members):
-        try:
-            explanation = run.explanation(explainer, index, image)
-        except KeyError:  # the run has none: its status says why
+        if not stored.present[index]:  # its status says why
             absent.append(member.name)
             continue
+        target = experiments.targets[explainer, member.name, run.images[image].name]
         cells.append(
             Cell(
                 index,
                 member.name,
                 slots.get(member.family, 0),
                 float(scores[index]),
-                explanation.target,
-                explanation.target != run.images[image].committee_prediction,
-                overlay(explanation.values, segments),
+                target,
+                target != run.images[image].committee_prediction,
+                overlay(stored.values[index], segments),
             )
         )
     cells.sort(key=lambda cell: -cell.score if math.isfinite(cell.score) else math.inf)

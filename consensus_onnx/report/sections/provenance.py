@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from consensus_onnx.engine.records import MemberRecord
-from consensus_onnx.engine.run import Run
+from consensus_onnx.report.experiments import Experiments
 from consensus_onnx.report.section import ReportOptions, Section
 
 _SECTIONS = ("consensus", "settings", "versions")
@@ -31,8 +31,9 @@ class Provenance:
     images: tuple[tuple[str, str], ...]
 
 
-def build(run: Run, options: ReportOptions) -> Section:
+def build(experiments: Experiments, options: ReportOptions) -> Section:
     """Collect what is needed to make the run again."""
+    run = experiments.run
     sheets = tuple(
         Sheet(index, member, tuple(part.strip() for part in member.notices.split("|") if part.strip()))
         for index, member in enumerate(run.members)

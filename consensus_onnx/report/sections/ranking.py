@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from consensus_onnx.engine.run import Run
+from consensus_onnx.report.experiments import Experiments
 from consensus_onnx.report.section import ReportOptions, Section
 from consensus_onnx.report.sections.accuracy import ORIGINS
 from consensus_onnx.report.standings import Accuracies, Standing, accuracies, score_decimals, standings, title_of
@@ -42,8 +43,9 @@ class Ranking:
     origin: str
 
 
-def build(run: Run, options: ReportOptions) -> Section:
+def build(experiments: Experiments, options: ReportOptions) -> Section:
     """Rank the members for every explainer."""
+    run = experiments.run
     tables = tuple(_table(run, explainer) for explainer in run.explainers)
     known = accuracies(run)
     content = Ranking(tables, known, ORIGINS.get(known.source, ""))

@@ -9,6 +9,7 @@ from statistics import median
 
 from consensus_onnx.engine.records import ImageRecord
 from consensus_onnx.engine.run import Run
+from consensus_onnx.report.experiments import Experiments
 from consensus_onnx.report.section import ReportOptions, Section
 from consensus_onnx.report.sections.accuracy import ORIGINS, accuracy_correlation, accuracy_verdict
 from consensus_onnx.report.standings import Standing, accuracies, score_decimals, standings, title_of
@@ -50,8 +51,9 @@ class Summary:
     failed_count: int
 
 
-def build(run: Run, options: ReportOptions) -> Section:
+def build(experiments: Experiments, options: ReportOptions) -> Section:
     """Sum the run up."""
+    run = experiments.run
     known = accuracies(run)
     everyone = sorted(standings(run, run.explainers[0]), key=lambda entry: entry.index)
     content = Summary(
