@@ -24,6 +24,7 @@ _COMMANDS = {
     "audit": ("consensus_onnx.cli.audit", "audit_command"),
     "inspect": ("consensus_onnx.cli.inspect", "inspect_command"),
     "gradient": ("consensus_onnx.cli.gradient", "gradient_command"),
+    "verify": ("consensus_onnx.cli.verify", "verify_command"),
     "report": ("consensus_onnx.cli.report", "report_command"),
     "demo": ("consensus_onnx.cli.demo", "demo_command"),
 }

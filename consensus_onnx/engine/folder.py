@@ -9,13 +9,14 @@ from typing import Any
 
 from consensus_onnx.config import read_yaml, to_mapping, yaml_text
 from consensus_onnx.engine.lock import LOCK_FILE, folder_lock
+from consensus_onnx.engine.receipts import SCRATCH
 from consensus_onnx.engine.settings import AuditSettings
 from consensus_onnx.errors import StoreError
 from consensus_onnx.explainers import Explainer
 
 RUN_FILE = "run.yaml"
+SEAL_FILE = "seal.json"  # of a finished run; see seal.py
 FORMAT = 1
-SCRATCH = ".partial"  # suffix of files that are being written, ours and zarr's
 _OURS = (LOCK_FILE, RUN_FILE + SCRATCH)  # all that an audit killed at its very start leaves
 
 
@@ -59,6 +60,7 @@ def claimed_folder(folder: Path, identity: Mapping[str, Any]) -> Iterator[dict[s
     _stored_content(folder, identity)  # before anything, the lock too, is written into a folder that is not ours
     with folder_lock(folder):
         sweep_scratch(folder)
+        (folder / SEAL_FILE).unlink(missing_ok=True)
         content = _stored_content(folder, identity)
         merged = {**identity, "explainers": {**content["identity"]["explainers"], **identity["explainers"]}}
         if merged != content["identity"] or not (folder / RUN_FILE).exists():

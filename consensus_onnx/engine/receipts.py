@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+SCRATCH = ".partial"  # suffix of files that are being written, ours and zarr's
 _CHECK = 16  # hex digits of sha256 before each line
 
 
@@ -30,6 +31,26 @@ class Journal:
             return {}
         entries = (_parse(line) for line in self.path.read_bytes().split(b"\n")[:-1])
         return {str(entry["unit"]): entry for entry in entries if entry is not None}
+
+    def damaged_lines(self) -> list[int]:
+        """Return the numbers, from 1, of the lines whose checksum does not hold; a torn last one is among them."""
+        lines = self.path.read_bytes().split(b"\n")
+        torn = [len(lines)] if lines[-1] else []
+        return [number for number, line in enumerate(lines[:-1], 1) if _parse(line) is None] + torn
+
+    def drop(self, units: Container[str] = ()) -> None:
+        """Remove the receipts of some units, and every damaged line, in one step.
+
+        Raises
+        ------
+        OSError
+            If the journal cannot be rewritten; it stays as it was then.
+        """
+        entries = [_parse(line) for line in self.path.read_bytes().split(b"\n")[:-1]]
+        kept = [entry for entry in entries if entry is not None and entry["unit"] not in units]
+        scratch = self.path.with_name(self.path.name + SCRATCH)
+        scratch.write_bytes(b"".join(_line(entry) for entry in kept))
+        scratch.replace(self.path)
 
     def append(self, unit: str, content: Mapping[str, Any]) -> None:
         """Add a receipt, after cutting off a torn line if there is one.

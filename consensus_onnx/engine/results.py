@@ -18,11 +18,14 @@ from consensus_onnx.engine.member_state import MemberState
 from consensus_onnx.engine.provenance import software_versions
 from consensus_onnx.engine.records import ImageRecord, MemberRecord, PerImageRow, ScoreRow
 from consensus_onnx.engine.scoring import ExplainerResults, score_explainer, store_results
+from consensus_onnx.engine.seal import seal_folder
 from consensus_onnx.engine.settings import AuditSettings
 from consensus_onnx.engine.store import RunStore
 from consensus_onnx.engine.tables import write_table
 from consensus_onnx.explainers import Explainer
 from consensus_onnx.images import Item
+
+TABLES = ("committee.csv", "images.csv", "scores.csv", "per_image.csv")
 
 
 def write_results(
@@ -72,6 +75,7 @@ def write_results(
         "versions": software_versions(),
     }
     write_run_file(store.folder, content)
+    seal_folder(store.folder, TABLES)
 
 
 def _probabilities(

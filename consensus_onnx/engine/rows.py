@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import zarr
+from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from consensus_onnx.arrays import AnyArray
 
@@ -61,8 +62,16 @@ def _array(group: zarr.Group, name: str, shape: tuple[int, ...], chunks: tuple[i
         chunks=chunks,
         dtype=row.dtype,
         fill_value=float("nan") if row.dtype.kind == "f" else 0,
+        compressors=(ZstdCodec(level=0), Crc32cCodec()),  # zstd alone decodes some flipped bytes without complaint
         config={"write_empty_chunks": True},
     )
+
+
+def chunk_names(row: int, axes: int, size: int | None = None) -> list[str]:
+    """Return the files, relative to its array, that hold a row: one, or of a ragged array what its size needs."""
+    if size is None:
+        return [f"c/{row}" + "/0" * axes]
+    return [f"c/{row}/{piece}" for piece in range(-(-size // RAGGED_CHUNK))]
 
 
 def _grow(array: Any, needed: tuple[int, ...]) -> None:

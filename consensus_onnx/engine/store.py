@@ -61,7 +61,7 @@ class RunStore:
     def commit_image(self, index: int, content: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> None:
         """Store canvas, mask (optional) and superpixels of an image, then its receipt."""
         for name, array in arrays.items():
-            group, short = _place(name)
+            group, short = place_of_image_array(name)
             write_row(self.group(group), short, index, array)
         digests = {name: array_digest(array) for name, array in sorted(arrays.items())}
         self._receipt(index, {**content, "arrays": digests}, "images")
@@ -154,7 +154,7 @@ class RunStore:
 
     def _image_array(self, name: str, index: int) -> AnyArray:
         vouched = self.image_receipts().get(index, {}).get("arrays", {}).get(name)
-        return self._read(*_place(name), index, vouched)
+        return self._read(*place_of_image_array(name), index, vouched)
 
     def _read(self, group: str, name: str, index: int, vouched: str | None, size: int | None = None) -> AnyArray:
         """Return a row that is the one its receipt vouches for."""
@@ -184,7 +184,7 @@ class RunStore:
         known[index] = {"unit": str(index), **content}
 
 
-def _place(name: str) -> tuple[str, str]:
+def place_of_image_array(name: str) -> tuple[str, str]:
     """Return the group in which one of an image's arrays lies, and its name there."""
     segments = name.startswith("segments/")
     return "superpixels" if segments else "images", name.removeprefix("segments/")

@@ -1,0 +1,98 @@
+"""What the receipts of a run say must be in its store, unit by unit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import zarr
+
+from consensus_onnx.engine.keys import array_digest
+from consensus_onnx.engine.receipts import Journal
+from consensus_onnx.engine.rows import chunk_names, read_row
+from consensus_onnx.engine.store import ARRAYS, RECEIPTS, place_of_image_array
+
+JOURNAL_SUFFIX = ".jsonl"
+
+
+@dataclass(frozen=True)
+class StoredRow:
+    """One array of one unit.
+
+    Attributes
+    ----------
+    array : str
+        Path of the array inside the store.
+    row : int
+        Its row.
+    size : int or None
+        Number of values of a row of its own length, None for rows of one shape.
+    digest : str
+        That its receipt vouches for.
+    """
+
+    array: str
+    row: int
+    size: int | None
+    digest: str
+
+    def damage(self, root: zarr.Group) -> str:
+        """Return what is wrong with the row as it is stored; empty if nothing is."""
+        group, _, name = self.array.rpartition("/")
+        try:
+            stored = read_row(root[group], name, self.row, self.size)  # type: ignore[arg-type]
+        except (KeyError, IndexError, ValueError, OSError, RuntimeError, TypeError) as error:
+            return f"cannot be read ({type(error).__name__}: {error})"
+        return "" if array_digest(stored) == self.digest else "differs from its receipt, or is missing"
+
+    def files(self, root: zarr.Group) -> list[str]:
+        """Return the files that hold the row, relative to the store; none if its array cannot be opened."""
+        try:
+            axes = root[self.array].ndim - 1  # type: ignore[union-attr]
+        except (KeyError, ValueError, OSError, AttributeError, TypeError):
+            return []
+        return [f"{self.array}/{name}" for name in chunk_names(self.row, axes, self.size)]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A receipted piece of work: its journal, its name there, and its arrays."""
+
+    journal: Path
+    name: str
+    rows: tuple[StoredRow, ...]
+
+
+def journals(folder: Path) -> Iterator[Path]:
+    """Yield the journals of a run folder by name."""
+    yield from sorted((folder / RECEIPTS).rglob(f"*{JOURNAL_SUFFIX}"))
+
+
+def stored_units(folder: Path, paths: Iterable[Path]) -> Iterator[Unit]:
+    """Yield every unit with an intact receipt that vouches for arrays, from some of the folder's journals."""
+    for path in paths:
+        names = path.relative_to(folder / RECEIPTS).with_suffix("").parts
+        for unit, receipt in Journal(path).read().items():
+            match names, receipt.get("arrays"):
+                case ("images",), dict(digests):
+                    places = {"/".join(place_of_image_array(name)): digest for name, digest in digests.items()}
+                case ("predictions", short), str(digest):
+                    places = {f"predictions/{short}": digest}
+                case (explainer, short), dict(digests):
+                    places = {f"{explainer}/{short}/{name}": digest for name, digest in digests.items()}
+                case _:
+                    continue  # facts and orders, not arrays
+            size = receipt.get("size")
+            yield Unit(path, unit, tuple(StoredRow(name, int(unit), size, at) for name, at in places.items()))
+
+
+def store_root(folder: Path) -> zarr.Group:
+    """Open the arrays of a run folder for reading.
+
+    Raises
+    ------
+    ValueError, OSError
+        If the root's own description is missing or damaged.
+    """
+    return zarr.open_group(str(folder / ARRAYS), mode="r", zarr_format=3)
