@@ -4,9 +4,10 @@ Each pass takes a model it may change and returns one:
 
 1. `inline`        no calls of model-local functions are left;
 2. `raise_opset`   the standard operators are those of opset 16 or later;
-3. `expand`        operators without a gradient rule whose schema defines them by simpler ones are replaced by these;
-4. `fold`          what follows from shapes and constants is an initialiser; an If with a known condition is its branch;
-                   no node is left that no output needs.
+3. `fold`          what follows from shapes and constants is an initialiser; an If with a known condition is its branch,
+                   a loop with a known number of rounds is the nodes of every round; an operator without a gradient
+                   rule is replaced by simpler ones (`expansions`), or by those its schema defines it with; no node is
+                   left that no output needs.
 
 Opset policy: a model keeps its own opset from 16 on, because everything the rules emit has had one form since then
 (reductions are the exception, and `GraphWriter.reduce` writes both). Older models are raised to 16: from 13 on by the
@@ -17,7 +18,7 @@ mode excepted), below 13 by ONNX's version converter.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,16 +28,21 @@ import onnx.inliner
 import onnx.version_converter
 from onnx import ModelProto, NodeProto, ValueInfoProto, numpy_helper
 
+from consensus_onnx.arrays import AnyArray
 from consensus_onnx.errors import ModelError
-from consensus_onnx.gradients.evaluation import schema_of
+from consensus_onnx.gradients.expansion import Expansion, find_expansion
+from consensus_onnx.gradients.expansions.attention import replaced_softmaxes, softmax_of_nothing
 from consensus_onnx.gradients.facts import Facts, probe_inputs, probes_needed
-from consensus_onnx.gradients.graphs import inputs_of, opsets_of, prune
-from consensus_onnx.gradients.registry import answers
+from consensus_onnx.gradients.graphs import inputs_of, opsets_of, prune, taken_names
+from consensus_onnx.gradients.inlining import aliases, body_of, branch
+from consensus_onnx.gradients.lowering import choose_lowering
+from consensus_onnx.gradients.nodes import NodeView
+from consensus_onnx.gradients.registry import answers, version_of
+from consensus_onnx.gradients.unrolling import unrolled
+from consensus_onnx.gradients.writer import GraphWriter
 
 MINIMUM_OPSET = 16
 _MINIMUM_IR = 8
-# Expanding one function may show another (MeanVarianceNormalization, GroupNormalization, Attention: two levels).
-_EXPANSION_ROUNDS = 6
 
 
 @dataclass(frozen=True)
@@ -65,8 +71,7 @@ def canonicalise(source: ModelProto | str | os.PathLike[str]) -> CanonicalModel:
     ModelError
         If the file is no valid ONNX model, or cannot be brought into that form.
     """
-    model = expand(raise_opset(inline(_load(source))))
-    return fold(model)
+    return fold(raise_opset(inline(_load(source))))
 
 
 def _load(source: ModelProto | str | os.PathLike[str]) -> ModelProto:
@@ -99,6 +104,10 @@ def inline(model: ModelProto) -> ModelProto:
 def raise_opset(model: ModelProto) -> ModelProto:
     """Bring the standard domain to opset 16 or later."""
     version = opsets_of(model).get("", MINIMUM_OPSET)
+    if version < 9 and any(node.op_type == "Scan" for node in model.graph.node):
+        raise ModelError(
+            f"the model's opset is {version}, where Scan has another form; export it again at opset 13 or later"
+        )
     if version < 13:
         try:
             model = onnx.version_converter.convert_version(model, 13)
@@ -113,21 +122,6 @@ def raise_opset(model: ModelProto) -> ModelProto:
     if not any(entry.domain in ("", "ai.onnx") for entry in model.opset_import):
         model.opset_import.add(domain="", version=MINIMUM_OPSET)
     model.ir_version = max(model.ir_version, _MINIMUM_IR)
-    return model
-
-
-def expand(model: ModelProto) -> ModelProto:
-    """Replace operators without a rule by the bodies their schemas define them with."""
-    for _ in range(_EXPANSION_ROUNDS):
-        opsets = opsets_of(model)
-        unknown = {
-            (node.domain, node.op_type)
-            for node in model.graph.node
-            if not answers(node, opsets) and _has_body(node, opsets)
-        }
-        if not unknown:
-            break
-        model = expand_operators(model, sorted(unknown))
     return model
 
 
@@ -146,11 +140,6 @@ def expand_operators(model: ModelProto, operators: Sequence[tuple[str, str]]) ->
         raise ModelError(f"{names}: cannot be expanded into simpler operators: {str(error).splitlines()[0]}") from error
 
 
-def _has_body(node: NodeProto, opsets: dict[str, int]) -> bool:
-    schema = schema_of(node, opsets)
-    return schema is not None and (schema.has_function or schema.has_context_dependent_function)  # type: ignore[attr-defined]
-
-
 def fold(model: ModelProto) -> CanonicalModel:
     """Learn every tensor's type and shape, and make initialisers of what follows from shapes and constants alone."""
     graph = model.graph
@@ -161,7 +150,8 @@ def fold(model: ModelProto) -> CanonicalModel:
         facts.add_constant(tensor.name, numpy_helper.to_array(tensor))
     outputs = {info.name for info in graph.output}
     kept: list[NodeProto] = []
-    for node in _resolve(graph.node, facts):
+    resolver = _Resolver(facts, taken_names(graph))
+    for node in resolver.resolve(graph.node):
         if all(facts[name].constant is not None and name not in outputs for name in node.output if name):
             for name in filter(None, node.output):
                 value = facts[name].constant
@@ -169,6 +159,7 @@ def fold(model: ModelProto) -> CanonicalModel:
                 graph.initializer.append(numpy_helper.from_array(value, name))
         else:
             kept.append(node)
+    graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in resolver.constants.items())
     for info in [info for info in graph.input if info.name not in inputs]:
         graph.input.remove(info)  # a default value for an input: a constant here
     prune(graph, kept, outputs)
@@ -176,36 +167,61 @@ def fold(model: ModelProto) -> CanonicalModel:
     return CanonicalModel(model, facts)
 
 
-def _resolve(nodes: Iterable[NodeProto], facts: Facts) -> Iterable[NodeProto]:
-    """Yield nodes after learning their outputs, an If with a known condition as the nodes of its branch."""
-    for node in nodes:
-        condition = facts[node.input[0]].constant if node.op_type == "If" and node.domain == "" else None
-        if condition is None:
-            for name in node.input:
-                if name and name not in facts:
+class _Resolver:
+    """Learns the facts of nodes in order, and puts simpler nodes in the place of those without a rule."""
+
+    def __init__(self, facts: Facts, taken: set[str]) -> None:
+        self.facts = facts
+        self.constants: dict[str, AnyArray] = {}
+        self._taken = taken
+        self._guarded: set[str] = set()
+
+    def resolve(self, nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
+        """Yield nodes after learning their outputs, or what stands in their place.
+
+        That is for an If with a known condition its branch, for a loop with a known number of rounds every round, for
+        an operator without a rule what it can be written by.
+        """
+        nodes = list(nodes)
+        self._guarded |= replaced_softmaxes(nodes)
+        for node in nodes:
+            for name in filter(None, node.input):
+                if name not in self.facts:
                     raise ModelError(
                         f"node {node.name or node.output[0]!r} ({node.op_type}) reads {name!r}, which nothing makes"
                     )
-            facts.infer(node)
-            yield node
-        else:
-            yield from _resolve(_branch(node, bool(condition.reshape(-1)[0])), facts)
+            simpler = self._simpler(node)
+            if simpler is not None:
+                yield from simpler
+            else:
+                self.facts.infer(node)
+                yield node
 
+    def _simpler(self, node: NodeProto) -> Iterable[NodeProto] | None:
+        """Return the resolved nodes that a node stands for, None for a node that stays."""
+        if node.domain == "" and node.op_type == "If":
+            condition = self.facts[node.input[0]].constant
+            return None if condition is None else self.resolve(branch(node, bool(condition.reshape(-1)[0])))
+        rounds = unrolled(node, self.facts, self.resolve)
+        if rounds is not None:
+            return rounds
+        if node.op_type == "Softmax" and node.domain == "" and node.output[0] in self._guarded:
+            return self._written(node, softmax_of_nothing)
+        if answers(node, self.facts.opsets):
+            return None
+        expansion = find_expansion(node.domain, node.op_type)
+        expanded = None if expansion is None else self._written(node, expansion)
+        if expanded is not None:
+            return expanded
+        body = body_of(node, self.facts)
+        return None if body is None else self.resolve(body)
 
-def _branch(node: NodeProto, taken: bool) -> list[NodeProto]:
-    """Return the nodes of an If's branch, its inner names made unique and its results named as the If's."""
-    wanted = "then_branch" if taken else "else_branch"
-    body = next(attribute.g for attribute in node.attribute if attribute.name == wanted)
-    prefix = f"{node.name or node.output[0]}/{wanted}/"
-    made = {name for inner in body.node for name in inner.output} | {tensor.name for tensor in body.initializer}
-    names = {name: prefix + name for name in made}
-    nodes = [onnx.helper.make_node("Constant", [], [names[tensor.name]], value=tensor) for tensor in body.initializer]
-    for inner in body.node:
-        copy = NodeProto()
-        copy.CopyFrom(inner)
-        copy.input[:] = [names.get(name, name) for name in inner.input]
-        copy.output[:] = [names.get(name, name) for name in inner.output]
-        nodes.append(copy)
-    for result, info in zip(node.output, body.output, strict=True):
-        nodes.append(onnx.helper.make_node("Identity", [names.get(info.name, info.name)], [result]))
-    return nodes
+    def _written(self, node: NodeProto, expansion: Expansion) -> list[NodeProto] | None:
+        """Return a node written by an expansion."""
+        view = NodeView(node, version_of(node, self.facts.opsets), self.facts, frozenset(range(len(node.input))))
+        emit = GraphWriter(self.facts, self._taken, choose_lowering("cpu"), f"{view.label}/")
+        results = expansion(view, emit)
+        if results is None:
+            return None
+        self.constants.update(emit.constants())
+        return [*emit.nodes, *self.resolve(aliases(results, node.output))]

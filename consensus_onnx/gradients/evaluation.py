@@ -17,6 +17,9 @@ _RANDOM = frozenset(
     {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
 )
 
+# Operators whose earlier versions, which mean the same, the reference evaluator lacks.
+_IMPLEMENTED_FROM = {"DequantizeLinear": 19, "QuantizeLinear": 19}
+
 
 def schema_of(node: NodeProto, opsets: Mapping[str, int]) -> OpSchema | None:
     """Return the schema a node means under the given opset imports, None for operators ONNX does not define."""
@@ -55,7 +58,8 @@ def evaluate(node: NodeProto, opsets: Mapping[str, int], inputs: Mapping[str, An
         [helper.make_empty_tensor_value_info(name) for name in dict.fromkeys(node.input) if name],
         [helper.make_empty_tensor_value_info(name) for name in node.output if name],
     )
-    imports = [helper.make_opsetid(domain, version) for domain, version in opsets.items() if domain == ""]
+    lowest = _IMPLEMENTED_FROM.get(node.op_type, 1)
+    imports = [helper.make_opsetid("", max(version, lowest)) for domain, version in opsets.items() if domain == ""]
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")

@@ -27,6 +27,8 @@ Shape: TypeAlias = tuple[Dim, ...]
 INTEGERS = frozenset(
     int(getattr(TensorProto, name))
     for name in (
+        "UINT2",
+        "INT2",
         "UINT8",
         "INT8",
         "UINT16",

@@ -18,6 +18,17 @@ def inputs_of(graph: GraphProto) -> dict[str, ValueInfoProto]:
     return {info.name: info for info in graph.input if info.name not in initialised}
 
 
+def taken_names(graph: GraphProto) -> set[str]:
+    """Return every tensor and node name of a graph, those inside subgraphs too."""
+    taken = {info.name for info in (*graph.input, *graph.output)} | {tensor.name for tensor in graph.initializer}
+    for node in graph.node:
+        taken.update((node.name, *node.output))
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                taken |= taken_names(inner)
+    return taken
+
+
 def prune(graph: GraphProto, nodes: Iterable[NodeProto], wanted: Iterable[str]) -> None:
     """Make `nodes` the graph's nodes, without those, and without the initialisers, that no wanted tensor needs."""
     needed = set(wanted)

@@ -120,6 +120,20 @@ class NodeView:
         chosen = default if value is None else value
         return None if chosen is None else tuple(chosen)
 
+    def reals(self, name: str) -> tuple[float, ...]:
+        """Return a list of floats, empty where it is not given."""
+        value = self._attribute(name)
+        return () if value is None else tuple(float(number) for number in value)
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return a list of strings, empty where it is not given."""
+        value = self._attribute(name)
+        return () if value is None else tuple(text.decode() for text in value)
+
+    def has_attribute(self, name: str) -> bool:
+        """Say whether an attribute is given."""
+        return self._attribute(name) is not None
+
     def _attribute(self, name: str) -> Any:
         for attribute in self.proto.attribute:
             if attribute.name == name:

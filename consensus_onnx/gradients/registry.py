@@ -117,6 +117,12 @@ def flat_operators() -> tuple[tuple[str, str], ...]:
     return tuple(sorted(_flat))
 
 
+def versions_with_rules(op_type: str, domain: str = "") -> tuple[int, ...]:
+    """Return the schema versions of an operator that have a rule."""
+    _load()
+    return tuple(sorted(version for d, op, version in _rules if (d, op) == (domain, op_type)))
+
+
 def nearest(op_type: str, limit: int = 3) -> tuple[str, ...]:
     """Return operators with rules whose names are closest to the given one."""
     _load()

@@ -10,7 +10,15 @@ from consensus_onnx.errors import ModelError, UnsupportedOperatorError
 from consensus_onnx.gradients.facts import INTEGERS, Facts
 from consensus_onnx.gradients.graphs import reads
 from consensus_onnx.gradients.nodes import NodeView
-from consensus_onnx.gradients.registry import Grad, answers, find_rule, is_flat, nearest, version_of
+from consensus_onnx.gradients.registry import (
+    Grad,
+    answers,
+    find_rule,
+    is_flat,
+    nearest,
+    version_of,
+    versions_with_rules,
+)
 from consensus_onnx.gradients.writer import GraphWriter
 
 # Operators whose integers encode real numbers.
@@ -58,14 +66,21 @@ def missing_rules_error(missing: Sequence[tuple[str, int, str]], opset: int) -> 
     texts = []
     for (op_type, version), nodes in lines.items():
         more = f" and {len(nodes) - 1} more" if len(nodes) > 1 else ""
-        close = nearest(op_type.rsplit(".", 1)[-1])
-        near = (
-            f"nearest operators with rules: {', '.join(close)}"
-            if close
-            else "no operator with a rule has a similar name"
-        )
+        near = _nearest(op_type)
         texts.append(f"no gradient rule for {op_type}-{version} (node {nodes[0]!r}{more}, opset {opset}); {near}")
     return UnsupportedOperatorError("\n".join(texts))
+
+
+def _nearest(op_type: str) -> str:
+    """Return what comes nearest to an operator without a rule: its own other versions, or similar names."""
+    domain, _, name = op_type.rpartition(".")
+    versions = versions_with_rules(name, domain)
+    if versions:
+        return f"it has rules for versions {', '.join(map(str, versions))}"
+    close = nearest(name)
+    if close:
+        return f"nearest operators with rules: {', '.join(close)}"
+    return "no operator with a rule has a similar name"
 
 
 def sweep(on_path: Sequence[NodeProto], moved: set[str], output: str, wrt: str, seed: str, emit: GraphWriter) -> Grad:

@@ -46,10 +46,13 @@ class GraphWriter:
         Names the forward graph uses.
     lowering : Lowering
         How the costly steps are written for the provider that will run them.
+    prefix : str
+        What every name begins with.
     """
 
-    def __init__(self, facts: Facts, taken: set[str], lowering: Lowering) -> None:
+    def __init__(self, facts: Facts, taken: set[str], lowering: Lowering, prefix: str = PREFIX) -> None:
         self.facts = facts
+        self._prefix = prefix
         self.lowering = lowering
         self.nodes: list[NodeProto] = []
         self.pieces: dict[str, Piece] = {}
@@ -296,7 +299,7 @@ class GraphWriter:
 
     def _name(self, op_type: str) -> str:
         """Return a name no other tensor or node has."""
-        stem = PREFIX + (f"{self.scope}/{op_type}" if self.scope and op_type != "constant" else op_type)
+        stem = self._prefix + (f"{self.scope}/{op_type}" if self.scope and op_type != "constant" else op_type)
         while True:
             count = self._counts.get(stem, 0)
             self._counts[stem] = count + 1

@@ -62,6 +62,8 @@ for bounds in ((0.0, 6.0), (-1.0, 1.0), (None, 0.5), (0.25, None), (0.0, None), 
         note=f"{bounds}",
     )
 add("Clip", spread(2, 3), note="no bounds")
+add("Clip", spread(2, 3, 4), scalar(-0.5), scalar(0.7), wrt=(1, 2), symbolic=False)
+add("Clip", spread(2, 3, 4), scalar(0.9), scalar(0.2), wrt=(0, 1, 2), symbolic=False, note="crossed")
 add("LeakyRelu", spread(2, 3, 4), alpha=0.2)
 add("LeakyRelu", spread(2, 3, 4))
 add("PRelu", spread(2, 3, 4), spread(3, 1), wrt=(0, 1), symbolic=False)
@@ -117,6 +119,12 @@ for equation, shapes in (
     ("bij->bi", ((2, 3, 4),)),
     ("ij,jk", ((2, 3), (3, 4))),
     ("bi,bj,bk->bijk", ((2, 2), (2, 3), (2, 4))),
+    ("...ij,...jk->...ik", ((2, 3, 4), (2, 4, 5))),
+    ("...ij,jk", ((2, 3, 3, 4), (4, 5))),
+    ("b...,b...->...", ((2, 3, 4), (2, 3, 4))),
+    ("bii->b", ((2, 3, 3),)),
+    ("ii->i", ((3, 3),)),
+    ("iij,i->j", ((3, 3, 2), (3,))),
 ):
     add(
         "Einsum",
@@ -158,6 +166,15 @@ for shape, weight, attributes in (
     add("Conv", spread(*shape), spread(*weight), spread(weight[0]), note=f"{shape}{weight}", **attributes)
 add("Conv", spread(2, 3, 4, 4), spread(2, 3, 3, 3), spread(2), wrt=(2,), symbolic=False)
 for shape, weight, attributes in (
+    ((2, 3, 5, 6), (4, 3, 3, 3), {"pads": [1, 1, 1, 1]}),
+    ((2, 4, 7, 8), (6, 2, 3, 2), {"group": 2, "strides": [2, 2], "pads": [1, 0, 1, 2]}),
+    ((1, 4, 9, 9), (4, 1, 3, 3), {"group": 4, "dilations": [2, 2], "strides": [2, 1], "pads": [2, 2, 2, 2]}),
+    ((2, 3, 8, 9), (2, 3, 2, 2), {"strides": [3, 3]}),
+    ((2, 3, 7, 7), (2, 3, 3, 3), {"strides": [2, 2], "auto_pad": "SAME_UPPER"}),
+    ((2, 3, 9), (4, 3, 3), {"strides": [2], "pads": [1, 1]}),
+):
+    add("Conv", spread(*shape), spread(*weight), wrt=(1,), symbolic=False, note=f"kernel{shape}{weight}", **attributes)
+for shape, weight, attributes in (
     ((2, 3, 4, 5), (3, 4, 3, 3), {"strides": [2, 2]}),
     ((2, 3, 4, 5), (3, 4, 3, 3), {"strides": [2, 2], "pads": [1, 1, 1, 1], "output_padding": [1, 1]}),
     ((2, 4, 4, 5), (4, 2, 2, 2), {"strides": [2, 2], "group": 2}),
@@ -174,6 +191,14 @@ for shape, weight, attributes in (
         exact="group" not in attributes,
         **attributes,
     )
+
+for attributes in (
+    {"strides": [2, 2], "pads": [1, 1, 1, 1], "output_padding": [1, 1]},
+    {"dilations": [2, 2], "pads": [1, 0, 1, 0]},
+    {"strides": [2, 2], "auto_pad": "SAME_LOWER"},
+):
+    add("ConvTranspose", spread(2, 3, 4, 5), spread(3, 2, 3, 3), wrt=(1,), symbolic=False, note="kernel", **attributes)
+add("ConvTranspose", spread(2, 4, 4, 5), spread(4, 2, 2, 2), wrt=(1,), group=2, symbolic=False, exact=False)
 
 # ---- pooling ---------------------------------------------------------------------------------------------------
 for attributes in (
@@ -215,10 +240,22 @@ for name in ("Softmax", "LogSoftmax"):
     add(name, spread(2, 3))
 add("BatchNormalization", spread(2, 3, 4, 5), spread(3), spread(3), spread(3), spread(3, low=0.5, high=2), epsilon=1e-3)
 add("BatchNormalization", spread(2, 3), spread(3), spread(3), spread(3), spread(3, low=0.5, high=2))
+add(
+    "BatchNormalization",
+    spread(2, 3, 4),
+    spread(3),
+    spread(3),
+    spread(3),
+    spread(3, low=0.5, high=2),
+    wrt=(1, 2, 3, 4),
+    symbolic=False,
+)
 add("LayerNormalization", spread(2, 3, 4), spread(4), spread(4))
 add("LayerNormalization", spread(2, 3, 4), spread(4), note="no bias")
 add("LayerNormalization", spread(2, 3, 4), spread(3, 4), spread(3, 4), axis=1, epsilon=1e-2)
+add("LayerNormalization", spread(2, 3, 4), spread(4), spread(4), wrt=(1, 2), symbolic=False)
 add("InstanceNormalization", spread(2, 3, 4, 5), spread(3), spread(3), epsilon=1e-3)
+add("InstanceNormalization", spread(2, 3, 4, 5), spread(3), spread(3), wrt=(1, 2), symbolic=False)
 for order in (1, 2):
     for axis in (1, -1):
         add("LpNormalization", spread(2, 3, 4), p=order, axis=axis, exact=order == 2)
@@ -257,6 +294,8 @@ for name in (
         add(name, values, note=f"{axes} attribute", versions=(13,), **late, **({"axes": list(axes)} if axes else {}))
 add("ReduceSum", spread(2, 3), note="nothing to do", noop_with_empty_axes=1)
 add("ReduceProd", spread(2, 3, 4), axes=[1], versions=(13,))
+add("ReduceProd", spread(2, 3, 2), axes=[1, 2], versions=(13,))
+add("ReduceProd", spread(2, 3), versions=(13, 18), symbolic=False, note="all")
 add("ReduceProd", spread(2, 3, 4), ints(-1), keepdims=0, versions=(18,))
 
 # ---- moving ----------------------------------------------------------------------------------------------------
@@ -281,6 +320,9 @@ add("Tile", spread(2, 3, 4), ints(1, 2, 3))
 add("DepthToSpace", spread(2, 8, 2, 3), blocksize=2)
 add("DepthToSpace", spread(2, 8, 2, 3), blocksize=2, mode="CRD")
 add("SpaceToDepth", spread(2, 2, 4, 6), blocksize=2)
+add("SpaceToDepth", spread(2, 2, 4, 6), blocksize=2, mode="CRD", versions=(28,))
+add("ReverseSequence", spread(4, 3, 2), ints(4, 1, 3), symbolic=False)
+add("ReverseSequence", spread(3, 4), ints(2, 4, 1), batch_axis=0, time_axis=1, symbolic=False)
 
 # ---- joining and cutting ---------------------------------------------------------------------------------------
 add("Concat", spread(2, 3), spread(2, 2), spread(2, 4), wrt=(0, 1, 2), axis=1, symbolic=False)
@@ -312,6 +354,7 @@ for mode in ("constant", "edge", "reflect"):
     add("Pad", spread(2, 3, 4), ints(0, 1, 2, 0, 2, 1), mode=mode)
 add("Pad", spread(2, 3, 5), ints(0, -1, 2, 0, 1, -2), note="negative", exact=False)
 add("Pad", spread(2, 3, 5), ints(0, 0, 1, 0, 0, 2), scalar(1.5), note="value")
+add("Pad", spread(2, 3, 5), ints(0, 1, 1, 0, 0, 2), scalar(1.5), wrt=(2,), symbolic=False, note="computed value")
 add("Pad", spread(2, 3, 5), ints(1, 2), None, ints(2), note="axes", versions=(18, 19, 21, 23, 24, 25))
 add("Pad", spread(2, 3, 5), ints(0, 2, 1, 0, 1, 3), mode="wrap", versions=(19, 21, 23, 24, 25))
 
@@ -326,7 +369,16 @@ add("Gather", spread(4, 3), ints(0, 2, 2, 3).reshape(2, 2), axis=0, note="table"
 add("Gather", spread(2, 5, 3), ints(0, 2, 2, 3).reshape(2, 2), axis=2 - 1, note="table inside")
 add("GatherElements", spread(2, 4), ints(0, 3, 3, 1, 1, 1).reshape(2, 3), axis=1, symbolic=False)
 add("GatherND", spread(3, 4, 2), ints(0, 1, 2, 3, 0, 1).reshape(3, 2), symbolic=False)
+add("GatherND", spread(2, 4, 3), ints(1, 3).reshape(2, 1), batch_dims=1, symbolic=False)
+add("GatherND", spread(2, 3, 4), ints(1, 3, 0, 2, 2, 1).reshape(2, 3, 1), batch_dims=2, symbolic=False)
+add("Compress", spread(4, 3), np.asarray([True, False, True, True]), axis=0, symbolic=False)
+add("Compress", spread(2, 3), np.asarray([False, True, True, False, True]), symbolic=False, note="flat")
 add("ScatterND", spread(3, 4), ints(0, 2).reshape(2, 1), spread(2, 4), wrt=(0, 2), symbolic=False)
+for reduction in ("mul", "max", "min"):
+    picked = ints(0, 0, 2).reshape(3, 1)
+    options = {"reduction": reduction, "symbolic": False, "wrt": (0, 2), "versions": (18,)}
+    add("ScatterND", spread(3, 4), picked, spread(3, 4) * 0.7, **options)
+    add("ScatterElements", spread(3, 4), picked, spread(3, 1) * 0.7, axis=1, **options)
 add("ScatterND", spread(3, 4), ints(0, 0).reshape(2, 1), spread(2, 4), wrt=(0, 2), reduction="add", symbolic=False)
 add("ScatterElements", spread(3, 4), ints(0, 1, 3, 2).reshape(2, 2), spread(2, 2), wrt=(0, 2), axis=1, symbolic=False)
 add(
@@ -343,8 +395,26 @@ add("TopK", spread(2, 6), ints(3), outputs=2)
 add("TopK", spread(2, 3, 4), ints(2), outputs=2, axis=1, largest=0)
 for attributes in ({}, {"exclusive": 1}, {"reverse": 1}, {"exclusive": 1, "reverse": 1}):
     add("CumSum", spread(2, 4), np.asarray(1), **attributes)
+    add("CumProd", spread(2, 4), np.asarray(1), **attributes)
+add("OneHot", ints(0, 2, 5), np.asarray(4), spread(2), wrt=(2,), symbolic=False)
+add("OneHot", ints(0, 2, 1), np.asarray(3), spread(2), wrt=(2,), axis=0, symbolic=False)
+add("Range", scalar(0.3), scalar(2.4), scalar(0.5), wrt=(0, 2), symbolic=False)
 add("Trilu", spread(2, 3, 4))
 add("Trilu", spread(2, 3, 4), np.asarray(1), upper=0)
+
+# ---- unfolding -------------------------------------------------------------------------------------------------
+for attributes in ({}, {"strides": [2, 1], "pads": [1, 0, 1, 2]}, {"dilations": [2, 1]}):
+    steps = {"": 12, "strides": 18, "dilations": 8}[next(iter(attributes), "")]
+    add("Col2Im", spread(2, 3 * 4, steps), ints(4, 5), ints(2, 2), **attributes)
+add("MaxUnpool", spread(1, 2, 2, 2), ints(5, 7, 12, 14, 17, 18, 28, 31).reshape(1, 2, 2, 2), kernel_shape=[2, 2],
+    strides=[2, 2], symbolic=False, exact=False)  # fmt: skip
+for attributes in ({}, {"onesided": 1}, {"inverse": 1}):
+    for parts in (1, 2):
+        if not (attributes.get("onesided") and parts == 2) and not (attributes.get("inverse") and parts == 1):
+            add("DFT", spread(2, 5, 3, parts), axis=1, versions=(17,), **attributes)
+            add("DFT", spread(2, 3, 5, parts), None, np.asarray(2), versions=(20,), **attributes)
+add("DFT", spread(2, 5, 1), np.asarray(7), np.asarray(1), versions=(20,), note="longer")
+add("DFT", spread(2, 5, 1), np.asarray(4), np.asarray(1), versions=(20,), note="shorter")
 
 # ---- resizing --------------------------------------------------------------------------------------------------
 for attributes, sizes in (
@@ -375,3 +445,16 @@ add(
     coordinate_transformation_mode="half_pixel_symmetric",
     versions=(19,),
 )
+for region in ((0, 0, 0.2, 0.1, 1, 1, 0.7, 0.9), (0, 0, -0.2, 0.1, 1, 1, 0.8, 1.3)):
+    add(
+        "Resize",
+        spread(2, 3, 6, 7),
+        np.asarray(region, np.float32),
+        None,
+        ints(2, 3, 4, 5),
+        mode="linear",
+        coordinate_transformation_mode="tf_crop_and_resize",
+        extrapolation_value=2.0,
+        symbolic=False,
+        note=f"{region}",
+    )

@@ -10,7 +10,13 @@ import pytest
 from onnx import TensorProto
 
 from consensus_onnx.errors import ModelError, UnsupportedOperatorError
-from consensus_onnx.gradients import check_gradient, gradient_model, unsupported_operators
+from consensus_onnx.gradients import (
+    check_gradient,
+    gradient_model,
+    registry,
+    supported_operators,
+    unsupported_operators,
+)
 from consensus_onnx.gradients.model import OF_KEY, WRT_KEY
 from gradients.graphs import model_of, ops, run
 
@@ -162,19 +168,31 @@ def test_two_sizes_that_may_or_may_not_be_one() -> None:
 
 def test_missing_operators_are_all_named_at_once() -> None:
     model = model_of(
-        "g (float[N,3,8,8] x) => (float[N,3,8,8] y) { b = Tanh(x) c = GridSample(b, grid) y = GridSample(c, grid) }",
-        grid=np.zeros((1, 8, 8, 2), np.float32),
+        """g (float[1,3,8,8] x) => (float[1,3] y) {
+            b = Tanh(x)
+            c = MaxRoiPool <pooled_shape = [8, 8]> (b, regions)
+            d = MaxRoiPool <pooled_shape = [8, 8]> (c, regions)
+            y = Det(d)
+        }""",
+        regions=np.zeros((1, 5), np.float32),
     )
     with pytest.raises(UnsupportedOperatorError) as error:
-        gradient_model(fixed_batch(model))
-    assert str(error.value).startswith("no gradient rule for GridSample-16 (node 'c' and 1 more, opset 17)")
-    assert unsupported_operators(fixed_batch(model)) == (("GridSample", 16, "c"), ("GridSample", 16, "y"))
+        gradient_model(model)
+    first, second = str(error.value).splitlines()
+    assert first.startswith("no gradient rule for MaxRoiPool-1 (node 'c' and 1 more, opset 17); nearest operators with")
+    assert second.startswith("no gradient rule for Det-11 (node 'y', opset 17); ")
+    assert unsupported_operators(model) == (("MaxRoiPool", 1, "c"), ("MaxRoiPool", 1, "d"), ("Det", 11, "y"))
 
 
-def fixed_batch(model: onnx.ModelProto) -> onnx.ModelProto:
-    for info in (*model.graph.input, *model.graph.output):
-        info.type.tensor_type.shape.dim[0].dim_value = 1
-    return model
+def test_the_versions_that_have_rules_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    supported_operators()
+    monkeypatch.delitem(registry._rules, ("", "Sin", 22))
+    model = model_of("g (float[N,3] x) => (float[N,3] y) { y = Sin(x) }", 22)
+    with pytest.raises(
+        UnsupportedOperatorError,
+        match=r"no gradient rule for Sin-22 \(node 'y', opset 22\); it has rules for versions 7$",
+    ):
+        gradient_model(model)
 
 
 def test_the_nearest_operators_are_named() -> None:

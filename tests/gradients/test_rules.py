@@ -13,7 +13,10 @@ from gradients.oracle import Case, compare
 
 SUPPORTED = supported_operators()
 # Straight-through estimates are no derivatives; test_quantisation.py checks them by hand.
-ESTIMATES = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"}
+ESTIMATES = {
+    *("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"),
+    *("QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"),
+}
 LATEST = onnx.defs.onnx_opset_version()
 
 

@@ -21,16 +21,38 @@ def relu(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[G
 
 @gradient_rule("Clip", (13,))
 def clip(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """Return dx = g where low < y < high, else 0 (0 at the bounds, as PyTorch's ReLU6, not its clamp)."""
+    """Return dx = g where low < y < high, else 0 (0 at the bounds, as PyTorch's ReLU6, not its clamp).
+
+    A bound that is computed gets the g of the entries beyond it.
+    """
     g = first(grads)
-    y = node.outputs[0]
+    x, y = node.inputs[0], node.outputs[0]
+    answers: list[Grad] = [None, None, None]
     largest = np.finfo(np.float32).max
-    for position, keep in ((1, emit.lowering.where_above), (2, emit.lowering.where_below)):
-        if node.has_input(position):
-            bound = float(node.require_constant(position, "bound"))
-            if abs(bound) < largest:
-                g = keep(emit, g, y, bound)
-    return [g, None, None][: len(node.inputs)]
+    steps = (
+        (1, emit.lowering.where_above, "Greater", "Less"),
+        (2, emit.lowering.where_below, "Less", "Greater"),
+    )
+    dx = g
+    for position, keep, inside, outside in steps:
+        if not node.has_input(position):
+            continue
+        bound, value = node.inputs[position], node.constant(position)
+        if value is None:
+            dx = emit.op("Where", emit.op(inside, y, bound), dx, emit.scalar(0, g))
+        elif abs(float(value)) < largest:
+            dx = keep(emit, dx, y, float(value))
+        if position in node.wanted:
+            chosen = emit.op(outside, x, bound)
+            if node.has_input(1) and node.has_input(2):  # where the bounds cross, the upper one decides
+                crossed = emit.op("Less", node.inputs[2], node.inputs[1])
+                chosen = (
+                    emit.op("Or", chosen, crossed) if position == 2 else emit.op("And", chosen, emit.op("Not", crossed))
+                )
+            beyond = emit.op("Where", chosen, g, emit.scalar(0, g))
+            answers[position] = emit.unbroadcast(beyond, bound)
+    answers[0] = dx
+    return answers[: len(node.inputs)]
 
 
 @gradient_rule("LeakyRelu", (16,))

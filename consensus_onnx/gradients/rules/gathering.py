@@ -1,4 +1,4 @@
-"""Picking entries by index, and putting them back."""
+"""Picking entries by index."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from consensus_onnx.arrays import AnyArray
+from consensus_onnx.errors import ModelError
 from consensus_onnx.gradients.nodes import NodeView
 from consensus_onnx.gradients.registry import Grad, first, gradient_rule
 from consensus_onnx.gradients.writer import GraphWriter
@@ -36,7 +37,7 @@ def gather(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence
     index_rank = node.rank(indices)
     lead = [*range(axis, axis + index_rank)]
     moved = emit.transpose(g, [*lead, *(at for at in range(emit.rank(g)) if at not in lead)])
-    zeros = emit.transpose(emit.zeros_like(x), order)
+    zeros = emit.transpose(emit.zeros_like(x, g), order)
     rows_at = emit.unsqueeze(emit.op("Cast", indices, to=7), [index_rank])
     summed = emit.op("ScatterND", zeros, rows_at, moved, reduction="add")
     return [emit.transpose(summed, [int(at) for at in np.argsort(order)]), None]
@@ -58,45 +59,47 @@ def gather_elements(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) ->
     g = first(grads)
     x, indices = node.inputs
     axis = node.axis(0, node.rank(x))
-    return [emit.op("ScatterElements", emit.zeros_like(x), indices, g, axis=axis, reduction="add"), None]
+    return [emit.op("ScatterElements", emit.zeros_like(x, g), indices, g, axis=axis, reduction="add"), None]
 
 
 @gradient_rule("GatherND", (13,))
 def gather_nd(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """Return dx = g added to the slices it was picked from; batch_dims = 0 only."""
+    """Return dx = g added to the slices it was picked from."""
     g = first(grads)
-    if node.integer("batch_dims", 0):
-        node.require_constant(0, "data with batch_dims > 0")
-    return [emit.op("ScatterND", emit.zeros_like(node.inputs[0]), node.inputs[1], g, reduction="add"), None]
+    x, indices = node.inputs
+    for axis in reversed(range(node.integer("batch_dims", 0))):
+        indices = _with_position(emit, indices, axis)
+    return [emit.op("ScatterND", emit.zeros_like(x, g), indices, g, reduction="add"), None]
 
 
-@gradient_rule("ScatterND", (16, 18))
-def scatter_nd(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """Replacing: ddata = g with the written slices zero, dupdates = g there. Adding: ddata = g, dupdates = g there."""
+def _with_position(emit: GraphWriter, indices: str, axis: int) -> str:
+    """Return index tuples (..., k) with their own position along an axis in front, (..., k + 1)."""
+    rank = emit.rank(indices)
+    size = emit.op("Gather", emit.shape_of(indices), emit.constant(np.asarray(axis)))
+    counted = emit.op("Range", emit.constant(np.asarray(0)), size, emit.constant(np.asarray(1)))
+    counted = emit.unsqueeze(counted, [at for at in range(rank) if at != axis])
+    lead = emit.cut(indices, rank - 1, 0, 1)
+    return emit.op("Concat", emit.op("Expand", counted, emit.shape_of(lead)), indices, axis=rank - 1)
+
+
+@gradient_rule("Compress", (11, 28))
+def compress(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
+    """Return dx = g at the entries that were kept, whose places are known."""
     g = first(grads)
-    _, indices, updates = node.inputs
-    reduction = node.text("reduction", "none")
-    if reduction not in ("none", "add"):
-        node.require_constant(0, f"data under reduction {reduction!r}")
-    ddata: Grad = g
-    if reduction == "none" and 0 in node.wanted:
-        ddata = emit.op("ScatterND", g, indices, emit.zeros_like(updates))
-    return [ddata, None, emit.op("GatherND", g, indices) if 2 in node.wanted else None]
+    x = node.inputs[0]
+    kept = np.flatnonzero(node.require_constant(1, "condition"))
+    if not node.has_attribute("axis"):
+        flat = emit.op("Reshape", x, emit.ints([-1]))
+        return [emit.reshape_like(_placed(node, emit, g, flat, 0, kept), x), None]
+    return [_placed(node, emit, g, x, node.axis(0, node.rank(x)), kept), None]
 
 
-@gradient_rule("ScatterElements", (16, 18))
-def scatter_elements(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """Replacing: ddata = g with the written entries zero, dupdates = g there. Adding: ddata = g, dupdates = g there."""
-    g = first(grads)
-    data, indices, updates = node.inputs
-    reduction = node.text("reduction", "none")
-    if reduction not in ("none", "add"):
-        node.require_constant(0, f"data under reduction {reduction!r}")
-    axis = node.axis(0, node.rank(data))
-    ddata: Grad = g
-    if reduction == "none" and 0 in node.wanted:
-        ddata = emit.op("ScatterElements", g, indices, emit.zeros_like(updates), axis=axis)
-    return [ddata, None, emit.op("GatherElements", g, indices, axis=axis) if 2 in node.wanted else None]
+def _placed(node: NodeView, emit: GraphWriter, g: str, x: str, axis: int, rows: AnyArray) -> str:
+    """Return g at the given rows of one axis of x's shape, zeros elsewhere."""
+    size = emit.shape(x)[axis]
+    if not isinstance(size, int):
+        raise ModelError(f"node {node.label!r} ({node.proto.op_type}): axis {axis} varies; it needs a static size")
+    return _permuted(emit, g, x, axis, rows, size)
 
 
 @gradient_rule("TopK", (11, 24))
@@ -113,15 +116,7 @@ def top_k(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[
             "sorted": node.integer("sorted", 1),
         }
         _, indices = emit.ops("TopK", node.inputs, ("values", "indices"), **bounds)
-    return [emit.op("ScatterElements", emit.zeros_like(x), indices, g, axis=axis), None]
-
-
-@gradient_rule("CumSum", (14,))
-def cum_sum(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """Return dx = the cumulative sum of g from the other end."""
-    g = first(grads)
-    turned = 1 - node.integer("reverse", 0)
-    return [emit.op("CumSum", g, node.inputs[1], exclusive=node.integer("exclusive", 0), reverse=turned), None]
+    return [emit.op("ScatterElements", emit.zeros_like(x, g), indices, g, axis=axis), None]
 
 
 @gradient_rule("Trilu", (14,))

@@ -95,7 +95,10 @@ def _spread(emit: GraphWriter, g: str, axis: int, step: int) -> str:
 
 @gradient_rule("Pad", (13, 18, 19, 21, 23, 24, 25))
 def pad(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """Return dx = the part of g that lies over x; entries that padding copied also collect the copies' gradients."""
+    """Return dx = the part of g that lies over x; entries that padding copied also collect the copies' gradients.
+
+    A padding value that is computed gets the rest of g.
+    """
     g = first(grads)
     x = node.inputs[0]
     rank = node.rank(x)
@@ -104,6 +107,7 @@ def pad(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Gr
     if node.has_input(3):
         axes = [int(axis) % rank for axis in node.require_constant(3, "axes").reshape(-1)]
     mode = node.text("mode", "constant")
+    whole = g
     for axis, before, after in zip(axes, pads[: len(axes)], pads[len(axes) :], strict=True):
         if before == 0 and after == 0:
             continue
@@ -113,11 +117,11 @@ def pad(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Gr
             g = emit.pad(g, *sizes)
         else:
             g = _fold_back(emit, node, g, axis, before, after, mode)
-    if 2 in node.wanted:
-        raise ModelError(
-            f"node {node.label!r} (Pad): its constant depends on the input; that gradient is not implemented"
-        )
-    return [g, None, None, None][: len(node.inputs)]
+    dvalue = None
+    if 2 in node.wanted and mode == "constant":  # what is not over x was filled with the value
+        totals = [emit.reduce("ReduceSum", part, range(rank), keepdims=False) for part in (whole, g)]
+        dvalue = emit.op("Sub", *totals)
+    return [g, None, dvalue, None][: len(node.inputs)]
 
 
 def _fold_back(emit: GraphWriter, node: NodeView, g: str, axis: int, before: int, after: int, mode: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from consensus_onnx.errors import ModelError
 from consensus_onnx.gradients.nodes import NodeView
 from consensus_onnx.gradients.registry import Grad, first, gradient_rule
@@ -57,19 +59,10 @@ def gemm(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[G
 def einsum(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
     """The gradient of one operand is the einsum of g with the others; an index found nowhere else is broadcast.
 
-    Not for repeated indices in one operand (traces) and not for `...`.
+    Of a repeated index (a trace, a diagonal) only the diagonal of the operand gets it. `...` stands for letters.
     """
     g = first(grads)
-    equation = node.text("equation", "").replace(" ", "")
-    terms, _, result = equation.partition("->")
-    operands = terms.split(",")
-    if "->" not in equation:
-        letters = "".join(operands)
-        result = "".join(sorted(letter for letter in set(letters) if letters.count(letter) == 1))
-    if "." in equation or any(len(set(term)) < len(term) for term in operands):
-        raise ModelError(
-            f"node {node.label!r} (Einsum): no gradient for {equation!r}: it has '...' or a repeated index"
-        )
+    operands, result = _letters(node)
     answers: list[Grad] = []
     for position, term in enumerate(operands):
         if position not in node.wanted:
@@ -77,12 +70,51 @@ def einsum(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence
             continue
         others = [(operands[at], node.inputs[at]) for at in range(len(operands)) if at != position]
         reachable = set(result).union(*(other for other, _ in others))
-        found = "".join(letter for letter in term if letter in reachable)
+        distinct = "".join(dict.fromkeys(term))
+        found = "".join(letter for letter in distinct if letter in reachable)
         inputs = [g, *(name for _, name in others)]
         d = emit.op("Einsum", *inputs, equation=f"{','.join([result, *(other for other, _ in others)])}->{found}")
-        d = emit.unsqueeze(d, [at for at, letter in enumerate(term) if letter not in reachable])
-        answers.append(emit.expand_like(d, node.inputs[position]))
+        d = emit.unsqueeze(d, [at for at, letter in enumerate(distinct) if letter not in reachable])
+        answers.append(_on_diagonal(node, emit, d, term, node.inputs[position]))
     return answers
+
+
+def _letters(node: NodeView) -> tuple[list[str], str]:
+    """Return the indices of an Einsum's operands and of its result, `...` spelled out from the right."""
+    equation = node.text("equation", "").replace(" ", "")
+    terms, arrow, result = equation.partition("->")
+    operands = terms.split(",")
+    spare = [chr(code) for code in (*range(65, 91), *range(97, 123)) if chr(code) not in equation]
+    hidden = [node.rank(name) - len(term) + 3 for term, name in zip(operands, node.inputs, strict=True) if "." in term]
+    dots = "".join(spare[: max(hidden, default=0)])
+    if not arrow:
+        letters = "".join(operands).replace(".", "")
+        result = "..." * bool(hidden) + "".join(sorted(letter for letter in set(letters) if letters.count(letter) == 1))
+    written = [
+        term.replace("...", dots[len(dots) - (node.rank(name) - len(term) + 3) :] if "." in term else "")
+        for term, name in zip(operands, node.inputs, strict=True)
+    ]
+    return written, result.replace("...", dots)
+
+
+def _on_diagonal(node: NodeView, emit: GraphWriter, d: str, term: str, operand: str) -> str:
+    """Return d, whose indices are the distinct ones of a term, in the operand's shape: zero off its diagonals."""
+    shape = node.shape(operand)
+    distinct = list(dict.fromkeys(term))
+    for at, letter in enumerate(term):  # give the second and later places of a letter their own axis
+        if letter not in term[:at]:
+            continue
+        size = shape[at]
+        if not isinstance(size, int):
+            raise ModelError(f"node {node.label!r} (Einsum): the repeated index {letter!r} needs a static size")
+        from_axis = distinct.index(letter)
+        lead = [axis for axis in range(len(distinct)) if axis != from_axis]
+        # (..., n) -> (..., n, 1) * identity (n, n)
+        column = emit.unsqueeze(emit.transpose(d, [*lead, from_axis]), [len(distinct)])
+        d = emit.op("Mul", column, emit.constant(np.eye(size, dtype=emit.fact(d).dtype)))
+        distinct = [*(distinct[axis] for axis in lead), letter, f"{letter}{at}"]
+    places = [letter if letter not in term[:at] else f"{letter}{at}" for at, letter in enumerate(term)]
+    return emit.expand_like(emit.transpose(d, [distinct.index(place) for place in places]), operand)
 
 
 def _swapped(emit: GraphWriter, x: str) -> str:

@@ -14,46 +14,79 @@ from consensus_onnx.gradients.writer import GraphWriter
 
 @gradient_rule("BatchNormalization", (15,))
 def batch_normalization(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """Return dx = g scale / sqrt(variance + epsilon) per channel: the statistics are the stored ones."""
+    """Return dx = g scale / std per channel, with std = sqrt(variance + epsilon): the statistics are the stored ones.
+
+    With n = (x - mean) / std: dscale = sum(g n), dbias = sum(g), dmean = -scale sum(g) / std,
+    dvariance = -scale sum(g n) / (2 std^2).
+    """
     g = first(grads)
     if node.integer("training_mode", 0):
         raise ModelError(
             f"node {node.label!r} (BatchNormalization): training_mode is set; export the model in eval mode"
         )
-    x, scale, _, _, variance = node.inputs
+    x, scale, bias, mean, variance = node.inputs
     spread = emit.op("Sqrt", emit.op("Add", variance, emit.scalar(node.real("epsilon", 1e-5), variance)))
     factor = emit.op("Div", scale, spread)
     dims = [-1, *[1] * (node.rank(x) - 2)]
-    per_channel = emit.op("Reshape", factor, emit.ints(dims))
-    return [emit.op("Mul", g, emit.cast_like(per_channel, g)), None, None, None, None]
+    dx = dscale = dbias = dmean = dvariance = None
+    if 0 in node.wanted:
+        per_channel = emit.op("Reshape", factor, emit.ints(dims))
+        dx = emit.op("Mul", g, emit.cast_like(per_channel, g))
+    others = [0, *range(2, node.rank(x))]
+    if node.wanted & {2, 3}:
+        total = emit.reduce("ReduceSum", g, others, keepdims=False)
+        dbias = emit.cast_like(total, bias)
+        dmean = emit.op("Neg", emit.op("Mul", emit.cast_like(total, mean), factor))
+    if node.wanted & {1, 4}:
+        centred = emit.op("Sub", x, emit.cast_like(emit.op("Reshape", mean, emit.ints(dims)), x))
+        total = emit.reduce("ReduceSum", emit.op("Mul", g, centred), others, keepdims=False)
+        dscale = emit.op("Div", emit.cast_like(total, variance), spread)
+        dvariance = emit.op("Div", emit.op("Mul", dscale, emit.scaled(factor, -0.5)), spread)
+        dscale = emit.cast_like(dscale, scale)
+    return [dx, dscale, dbias, dmean, dvariance]
 
 
 @gradient_rule("LayerNormalization", (17,))
 def layer_normalization(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """Return dx = (h - mean(h) - n mean(h n)) / std, with n the normalised x and h = g scale.
+    """Return dx = (h - mean(h) - n mean(h n)) / std, with n the normalised x and h = g scale; dscale = sum(g n).
 
-    n and 1 / std come from one more LayerNormalization without scale, a single kernel.
+    n and 1 / std come from one more LayerNormalization without scale, a single kernel. Gradients of the outputs Mean
+    and InvStdDev add gm / N and -gs n / (N std^2) for N entries.
     """
-    g = first(grads)
     x, scale = node.inputs[:2]
     rank = node.rank(x)
     axis = node.axis(-1, rank)
     axes = list(range(axis, rank))
-    if any(position in node.wanted for position in (1, 2)):
-        raise ModelError(
-            f"node {node.label!r} (LayerNormalization): scale or bias depend on the input; not implemented"
-        )
+    g, *of_statistics = grads
     ones = emit.constant(np.ones([int(dim) for dim in _static(node, x)[axis:]], emit.fact(x).dtype))
     epsilon = node.real("epsilon", 1e-5)
     normal, _, inverse = emit.ops("LayerNormalization", (x, ones), ("", "-", "inverse"), axis=axis, epsilon=epsilon)
-    h = emit.op("Mul", g, scale)
-    dx = _centred(emit, h, normal, emit.cast_like(inverse, x), axes)
-    return [dx, None, None][: len(node.inputs)]
+    parts: list[str] = []
+    dscale = dbias = None
+    if g is not None:
+        parts.append(_centred(emit, emit.op("Mul", g, scale), normal, emit.cast_like(inverse, x), axes))
+        dscale = emit.unbroadcast(emit.op("Mul", g, normal), scale) if 1 in node.wanted else None
+        dbias = emit.unbroadcast(g, node.inputs[2]) if 2 in node.wanted else None
+    count = int(np.prod(_static(node, x)[axis:]))
+    for at, statistic in enumerate(of_statistics):
+        if statistic is not None:
+            slope = emit.op("Neg", emit.op("Mul", normal, _squared(emit, inverse, x))) if at else ones
+            share = emit.scaled(emit.cast_like(statistic, x), 1 / count)
+            parts.append(emit.expand_like(emit.op("Mul", share, slope), x))
+    dx = parts[0]
+    for part in parts[1:]:
+        dx = emit.op("Add", dx, part)
+    return [dx, dscale, dbias][: len(node.inputs)]
+
+
+def _squared(emit: GraphWriter, value: str, like: str) -> str:
+    """Return a square in another tensor's type."""
+    return emit.cast_like(emit.op("Mul", value, value), like)
 
 
 @gradient_rule("InstanceNormalization", (6, 22))
 def instance_normalization(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """Return dx = (h - mean(h) - n mean(h n)) / std per channel.
+    """Return dx = (h - mean(h) - n mean(h n)) / std per channel; dscale = sum(g n), dbias = sum(g).
 
     n is the normalised x and h = g scale.
     """
@@ -63,7 +96,12 @@ def instance_normalization(node: NodeView, grads: Sequence[Grad], emit: GraphWri
     centred = emit.op("Sub", x, emit.reduce("ReduceMean", x, axes))
     normal, inverse = _standardised(emit, centred, axes, node.real("epsilon", 1e-5))
     per_channel = emit.op("Reshape", scale, emit.ints([-1, *[1] * len(axes)]))
-    return [_centred(emit, emit.op("Mul", g, per_channel), normal, inverse, axes), None, None]
+    others = [0, *axes]
+    return [
+        _centred(emit, emit.op("Mul", g, per_channel), normal, inverse, axes) if 0 in node.wanted else None,
+        emit.reduce("ReduceSum", emit.op("Mul", g, normal), others, keepdims=False) if 1 in node.wanted else None,
+        emit.reduce("ReduceSum", g, others, keepdims=False) if 2 in node.wanted else None,
+    ]
 
 
 @gradient_rule("LpNormalization", (1, 22))

@@ -85,7 +85,7 @@ def global_max_pool(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) ->
     channels = list(node.shape(x)[:2])
     flat = emit.op("Reshape", x, emit.ints([0, 0, -1]))
     place = emit.op("ArgMax", flat, axis=2, keepdims=1)
-    placed = emit.op("ScatterElements", emit.zeros_like(flat), place, emit.reshape(g, [*channels, 1]), axis=2)
+    placed = emit.op("ScatterElements", emit.zeros_like(flat, g), place, emit.reshape(g, [*channels, 1]), axis=2)
     return [emit.reshape_like(placed, x)]
 
 

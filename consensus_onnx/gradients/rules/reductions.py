@@ -108,18 +108,24 @@ def reduce_log_sum_exp(node: NodeView, grads: Sequence[Grad], emit: GraphWriter)
 
 @gradient_rule("ReduceProd", (13, 18))
 def reduce_prod(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """Return dx = g times the product of the other entries along one axis (exact where entries are 0).
-
-    The others' product is taken from the n - 1 rotations of the axis; several axes at once are not implemented.
-    """
-    g = first(grads)
-    x = node.inputs[0]
+    """Return dx = g times the product of the other entries (exact where entries are 0), one axis after the other."""
+    g = _kept(node, emit, first(grads))
     axes = _reduced_axes(node)
-    size = node.shape(x)[axes[0]] if len(axes) == 1 else None
+    partial = [node.inputs[0]]
+    for axis in axes[:-1]:
+        partial.append(emit.reduce("ReduceProd", partial[-1], [axis]))
+    for axis, x in zip(reversed(axes), reversed(partial), strict=True):
+        g = emit.op("Mul", g, _product_of_others(node, emit, x, axis))
+    return _answer(node, g)
+
+
+def _product_of_others(node: NodeView, emit: GraphWriter, x: str, axis: int) -> str:
+    """Return, for each entry, the product of the others along an axis: of the n - 1 rotations of the axis."""
+    size = node.shape(x)[axis]
     if not isinstance(size, int):
-        raise ModelError(f"node {node.label!r} (ReduceProd): its gradient is implemented along one axis of static size")
+        raise ModelError(f"node {node.label!r} (ReduceProd): axis {axis} varies; its gradient needs a static size")
     others = emit.expand_like(emit.scalar(1, x), x)
     for shift in range(1, size):
-        turned = emit.op("Concat", emit.cut(x, axes[0], shift), emit.cut(x, axes[0], 0, shift), axis=axes[0])
+        turned = emit.op("Concat", emit.cut(x, axis, shift), emit.cut(x, axis, 0, shift), axis=axis)
         others = emit.op("Mul", others, turned)
-    return _answer(node, emit.op("Mul", _kept(node, emit, g), others))
+    return others

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from consensus_onnx.errors import ModelError
 from consensus_onnx.gradients.facts import INTEGERS
 from consensus_onnx.gradients.nodes import NodeView
 from consensus_onnx.gradients.registry import Grad, first, gradient_rule
@@ -39,16 +40,20 @@ def identity(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequen
 @gradient_rule("Dropout", (13, 22))
 def dropout(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
     """Return dx = g: an exported classifier drops nothing."""
+    training, ratio = node.constant(2), node.constant(1)
+    if node.has_input(2) and (training is None or training.any()) and (ratio is None or float(ratio) > 0):
+        raise ModelError(f"node {node.label!r} (Dropout): training_mode may be set; export the model in eval mode")
     return [grads[0], None, None][: len(node.inputs)]
 
 
 @gradient_rule("Cast", (13, 19, 21, 23, 24, 25, 28))
 def cast(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """Return dx = g in the type of x; integers carry no gradient."""
+    """Return dx = g in the type of x.
+
+    Integers are met only on the way from a quantised tensor: their gradient is that of the same real numbers.
+    """
     g = first(grads)
-    if emit.fact(node.inputs[0]).elem_type in INTEGERS:
-        return [None]
-    return [emit.cast_like(g, node.inputs[0])]
+    return [g if emit.fact(node.inputs[0]).elem_type in INTEGERS else emit.cast_like(g, node.inputs[0])]
 
 
 @gradient_rule("Transpose", (13, 21, 23, 24, 25))
@@ -106,4 +111,4 @@ def depth_to_space(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> 
 def space_to_depth(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
     """Return dx = g with the channels back in each block."""
     g = first(grads)
-    return [emit.op("DepthToSpace", g, blocksize=node.integer("blocksize", 1), mode="DCR")]
+    return [emit.op("DepthToSpace", g, blocksize=node.integer("blocksize", 1), mode=node.text("mode", "DCR"))]

@@ -22,32 +22,51 @@ _ROUNDINGS: dict[str, Callable[[Float64Array], Float64Array]] = {
 
 @gradient_rule("Resize", (13, 18, 19))
 def resize(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """Return dx = M^T g along each resized axis, M the interpolation matrix (out, in).
-
-    Not for tf_crop_and_resize, whose borders depend on the region.
-    """
+    """Return dx = M^T g along each resized axis, M the interpolation matrix (out, in)."""
+    if 0 not in node.wanted:
+        return [None] * len(node.inputs)
     g = first(grads)
     x = node.inputs[0]
     rank = node.rank(x)
     axes = [axis % rank for axis in node.integers("axes", range(rank)) or ()]
     given = node.constant(2)
     scales = dict(zip(axes, given.tolist(), strict=True)) if given is not None and given.size else {}
+    cropping = node.text("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize"
+    regions = _regions(node, axes) if cropping else {}
     for axis in axes:
         size, out = node.shape(x)[axis], node.shape(node.outputs[0])[axis]
-        if size == out and scales.get(axis, 1.0) == 1.0:
+        if size == out and scales.get(axis, 1.0) == 1.0 and regions.get(axis, (0, 1)) == (0, 1):
             continue
         if not isinstance(size, int) or not isinstance(out, int):
             raise ModelError(f"node {node.label!r} (Resize): axis {axis} varies; its gradient needs static sizes")
-        g = emit.along(g, axis, interpolation(node, size, out, scales.get(axis, out / size)))
+        matrix = interpolation(node, size, out, scales.get(axis, out / size), regions.get(axis))
+        g = emit.along(g, axis, matrix)
     return [g, *([None] * (len(node.inputs) - 1))]
 
 
-def interpolation(node: NodeView, size: int, out: int, scale: float) -> Float64Array:
-    """Return the matrix (out, in) that a Resize node applies along an axis."""
+def _regions(node: NodeView, axes: Sequence[int]) -> dict[int, tuple[float, float]]:
+    """Return the range of each axis, in shares of its size, that tf_crop_and_resize cuts out."""
+    roi = node.require_constant(1, "region of interest").tolist()
+    return dict(zip(axes, zip(roi[: len(axes)], roi[len(axes) :], strict=True), strict=True))
+
+
+def interpolation(
+    node: NodeView, size: int, out: int, scale: float, region: tuple[float, float] | None = None
+) -> Float64Array:
+    """Return the matrix (out, in) that a Resize node applies along an axis; beyond the input a crop reads nothing."""
+    if region is not None:
+        start, end = region
+        places = (start + (end - start) * (np.arange(out) / (out - 1) if out > 1 else np.full(out, 0.5))) * (size - 1)
+        inside = (places >= 0) & (places <= size - 1)
+        return _matrix(node, size, out, scale, places) * inside[:, None]
+    return _matrix(node, size, out, scale, _places(node, size, out, scale))
+
+
+def _matrix(node: NodeView, size: int, out: int, scale: float, places: Float64Array) -> Float64Array:
+    """Return the weights of the inputs that each place looks at."""
     mode = node.text("mode", "nearest")
     antialias = bool(node.integer("antialias", 0)) and scale < 1
-    places = _places(node, size, out, scale)
-    matrix = np.zeros((out, size))
+    matrix: Float64Array = np.zeros((out, size))
     rows = np.arange(out)
     if mode == "nearest":
         nearest = _ROUNDINGS[node.text("nearest_mode", "round_prefer_floor")](places)
