@@ -1,0 +1,1 @@
+"""How the embedded committee is trained, exported and described. Needs the extra `zoo`."""
