@@ -20,8 +20,10 @@ class GradientFile:
     ----------
     path : Path
         The gradient model.
-    output, seed, gradient : str
-        Tensor that is differentiated, input that weighs it, output that holds the gradient.
+    output, gradient : str
+        Tensor that is differentiated, output that holds the gradient.
+    seed : str or None
+        Input that weighs the differentiated tensor; None where the target is fixed.
     nodes_before, nodes_after : int
         Of the model and of the gradient model.
     max_relative_error : float or None
@@ -32,8 +34,8 @@ class GradientFile:
 
     path: Path
     output: str
-    seed: str
     gradient: str
+    seed: str | None
     nodes_before: int
     nodes_after: int
     max_relative_error: float | None

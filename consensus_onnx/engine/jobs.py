@@ -88,9 +88,11 @@ class GradientJob:
     model, out : Path
         What is read and written.
     of : str
-        'output', 'logits', 'probabilities', or the name of a tensor.
+        'output', 'logits', 'probabilities', 'log-probabilities', or the name of a tensor.
     wrt : str or None
         Input (or inner tensor) to differentiate by; None takes the only input.
+    target : int or None
+        The class whose gradient is written; None leaves it to a seed.
     lowering : str
         Provider the operators are chosen for, 'cpu' or 'cuda'.
     check : bool
@@ -101,6 +103,7 @@ class GradientJob:
     out: Path
     of: str
     wrt: str | None
+    target: int | None
     lowering: Literal["cpu", "cuda"]
     check: bool
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 
 from consensus_onnx.arrays import AnyArray
 from consensus_onnx.committee import Classifier
@@ -18,9 +17,9 @@ from consensus_onnx.committee.loading import load_model
 from consensus_onnx.engine.jobs import GradientJob, ImageJob, InspectionJob, Job, MemberJob
 from consensus_onnx.engine.store import RunStore
 from consensus_onnx.engine.wire import Message
-from consensus_onnx.errors import ImageError, ModelError
+from consensus_onnx.errors import ImageError
 from consensus_onnx.explainers import Explanation
-from consensus_onnx.gradients import check_gradient, gradient_model
+from consensus_onnx.gradients import check_gradient, fix_target, gradient_model, save_model
 from consensus_onnx.gradients.model import OF_KEY, SEED, WRT_KEY, Of
 from consensus_onnx.gradients.writer import PREFIX
 from consensus_onnx.images import load_canvas, load_mask, load_picture
@@ -129,7 +128,7 @@ class GradientService:
         """Make, write and check the gradient model; everything is told at once."""
         job = self._job
         model = load_model(job.model).proto
-        named = job.of not in ("output", "logits", "probabilities")
+        named = job.of not in get_args(Of)
         gradient = gradient_model(
             model,
             output=job.of if named else None,
@@ -138,23 +137,21 @@ class GradientService:
             lowering=job.lowering,
         )
         properties = {entry.key: entry.value for entry in gradient.metadata_props}
-        try:
-            onnx.save(gradient, job.out)
-        except OSError as error:
-            raise ModelError(f"{job.out}: cannot be written ({error.strerror}); choose another -o") from error
+        written = gradient if job.target is None else fix_target(gradient, job.target)
+        nodes_after = len(written.graph.node)
+        found = check_gradient(model, gradient) if job.check else None
+        if found:
+            found.require()
+        save_model(written, job.out)
         header: dict[str, Any] = {
             "output": properties[OF_KEY],
-            "seed": SEED,
+            "seed": SEED if job.target is None else None,
             "gradient": f"{PREFIX}{properties[WRT_KEY]}",
             "nodes_before": len(model.graph.node),
-            "nodes_after": len(gradient.graph.node),
-            "max_relative_error": None,
-            "resolution": None,
+            "nodes_after": nodes_after,
+            "max_relative_error": found.max_relative_error if found else None,
+            "resolution": found.resolution if found else None,
         }
-        if job.check:
-            found = check_gradient(model, gradient)
-            found.require()
-            header |= {"max_relative_error": found.max_relative_error, "resolution": found.resolution}
         return Message(header)
 
     def handle(self, command: Mapping[str, Any]) -> Message:

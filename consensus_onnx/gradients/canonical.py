@@ -33,7 +33,7 @@ from consensus_onnx.errors import ModelError
 from consensus_onnx.gradients.expansion import Expansion, find_expansion
 from consensus_onnx.gradients.expansions.attention import replaced_softmaxes, softmax_of_nothing
 from consensus_onnx.gradients.facts import Facts, probe_inputs, probes_needed
-from consensus_onnx.gradients.graphs import inputs_of, opsets_of, prune, taken_names
+from consensus_onnx.gradients.graphs import check, inputs_of, opsets_of, prune, taken_names
 from consensus_onnx.gradients.inlining import aliases, body_of, branch
 from consensus_onnx.gradients.lowering import choose_lowering
 from consensus_onnx.gradients.nodes import NodeView
@@ -87,7 +87,7 @@ def _load(source: ModelProto | str | os.PathLike[str]) -> ModelProto:
         except Exception as error:  # protobuf, file and external-data errors have no common class
             raise ModelError(f"{where}: not an ONNX model: {str(error).splitlines()[0]}") from error
     try:
-        onnx.checker.check_model(model)
+        check(model)
     except onnx.checker.ValidationError as error:
         raise ModelError(f"{where}: not a valid ONNX model: {str(error).splitlines()[0]}") from error
     for node in model.graph.node:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import onnx
+import onnx.checker
 from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
+
+# Protobuf ends at 2 GiB; what is not weights needs room, too.
+LARGEST_MESSAGE = 2**31 - 2**24
 
 
 def opsets_of(model: ModelProto) -> dict[str, int]:
@@ -46,6 +51,41 @@ def prune(graph: GraphProto, nodes: Iterable[NodeProto], wanted: Iterable[str]) 
     declared = [info for info in graph.value_info if info.name in needed]
     del graph.value_info[:]
     graph.value_info.extend(declared)
+
+
+def check(model: ModelProto, largest: int = LARGEST_MESSAGE) -> None:
+    """Have ONNX check a model of any size.
+
+    Parameters
+    ----------
+    model : ModelProto
+        The model.
+    largest : int
+        Bytes of weights from which on they are left out of what is checked: protobuf ends at 2 GiB.
+
+    Raises
+    ------
+    onnx.checker.ValidationError
+        If the model is not valid.
+    """
+    if weight_bytes(model) <= largest:
+        onnx.checker.check_model(model)
+        return
+    light = ModelProto(ir_version=model.ir_version, opset_import=model.opset_import, functions=model.functions)
+    light.graph.name = model.graph.name
+    light.graph.node.extend(model.graph.node)
+    light.graph.input.extend(inputs_of(model.graph).values())
+    light.graph.input.extend(
+        onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
+        for tensor in model.graph.initializer
+    )
+    light.graph.output.extend(model.graph.output)
+    onnx.checker.check_model(light)
+
+
+def weight_bytes(model: ModelProto) -> int:
+    """Return how many bytes a model's initialisers hold."""
+    return sum(len(tensor.raw_data) or tensor.ByteSize() for tensor in model.graph.initializer)
 
 
 def reads(node: NodeProto) -> set[str]:

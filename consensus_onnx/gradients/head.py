@@ -24,22 +24,25 @@ class Head:
     output : str
         The graph output the head was found at.
     logits : str or None
-        What goes into the final Softmax, or the output itself where there is none; None if probabilities come from
-        something else (Sigmoid, LogSoftmax).
+        What goes into the final Softmax or LogSoftmax, or the output itself where there is none; None if
+        probabilities come from something else (Sigmoid).
     probabilities : str or None
         The graph output where a final Softmax makes it one of probabilities, else None.
     axis : int
         The class axis of the logits.
+    log_probabilities : str or None
+        The graph output where a final LogSoftmax makes it one of log-probabilities, else None.
     """
 
     output: str
     logits: str | None
     probabilities: str | None
     axis: int = -1
+    log_probabilities: str | None = None
 
 
 def find_head(model: ModelProto | str | os.PathLike[str], output: str | None = None) -> Head:
-    """Find a classifier's final Softmax.
+    """Find a classifier's final Softmax or LogSoftmax.
 
     Parameters
     ----------
@@ -70,7 +73,9 @@ def find_head(model: ModelProto | str | os.PathLike[str], output: str | None = N
         return Head(name, name, None)
     if node.op_type == "Softmax":
         return Head(name, str(node.input[0]), name, _axis(node))
-    if node.op_type in ("LogSoftmax", "Sigmoid"):
+    if node.op_type == "LogSoftmax":
+        return Head(name, str(node.input[0]), None, _axis(node), name)
+    if node.op_type == "Sigmoid":
         return Head(name, None, None)
     return Head(name, name, None)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import os
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 import onnx
@@ -11,17 +13,21 @@ from onnx import ModelProto, TensorShapeProto, ValueInfoProto, helper, numpy_hel
 from consensus_onnx.errors import ModelError
 from consensus_onnx.gradients.canonical import CanonicalModel, canonicalise
 from consensus_onnx.gradients.facts import INTEGERS, Dim
-from consensus_onnx.gradients.graphs import prune
+from consensus_onnx.gradients.graphs import check, prune
 from consensus_onnx.gradients.head import find_head, the_output
 from consensus_onnx.gradients.lowering import Lowering, choose_lowering
 from consensus_onnx.gradients.steady import steady
 from consensus_onnx.gradients.sweep import missing_rules, missing_rules_error, path, sweep
 from consensus_onnx.gradients.writer import PREFIX, GraphWriter
 
-Of: TypeAlias = Literal["output", "logits", "probabilities"]
+Of: TypeAlias = Literal["output", "logits", "probabilities", "log-probabilities"]
 
 SEED = f"{PREFIX}seed"
-PROBABILITIES = f"{PREFIX}probabilities"
+# What is added where a head is asked for that the model does not have: operator and name.
+_ADDED_HEADS = {
+    "probabilities": ("Softmax", f"{PREFIX}probabilities"),
+    "log-probabilities": ("LogSoftmax", f"{PREFIX}log_probabilities"),
+}
 # metadata_props of a gradient model: the tensor that is differentiated, and the one it is differentiated by
 OF_KEY = "consensus_onnx.gradient.of"
 WRT_KEY = "consensus_onnx.gradient.wrt"
@@ -45,9 +51,9 @@ def gradient_model(
         The tensor to differentiate: a graph output or any inner tensor; by default the only output of floats.
     wrt : str, optional
         The tensor to differentiate by: a graph input or any inner tensor; by default the only input of floats.
-    of : {"output", "logits", "probabilities"}
-        "logits" differentiates what goes into the final Softmax, "probabilities" what comes out of one, which is
-        added where the model ends in logits; "output" takes the output as it is.
+    of : {"output", "logits", "probabilities", "log-probabilities"}
+        "logits" differentiates what goes into the final Softmax or LogSoftmax, the others what comes out of one, which
+        is added where the model does not end in it; "output" takes the output as it is.
     lowering : "cpu", "cuda" or Lowering
         Which operators to write, for the provider that will run them.
 
@@ -117,30 +123,38 @@ def _chosen_tensor(canonical: CanonicalModel, output: str | None, of: Of) -> str
     """Return the tensor to differentiate, after adding a Softmax where probabilities are asked of logits."""
     graph = canonical.model.graph
     if output is not None and output not in {info.name for info in graph.output}:
-        if output not in canonical.facts or of != "output":
-            names = ", ".join(info.name for info in graph.output)
-            inner = " or an inner tensor that canonicalisation kept" if of == "output" else ""
-            raise ValueError(f"output: expected one of {names}{inner}, got {output!r}")
+        names = [info.name for info in graph.output]
+        if of != "output":
+            raise ValueError(f"output: expected one of {', '.join(names)}, got {output!r}")
+        if output not in canonical.facts:
+            raise ValueError(_unknown("output", output, names, canonical))
         return output
     if of == "output":
         return the_output(graph, output)
+    if of != "logits" and of not in _ADDED_HEADS:
+        raise ValueError(f"of: expected output, logits, {', '.join(_ADDED_HEADS)}, got {of!r}")
     head = find_head(canonical.model, output)
-    if of not in ("logits", "probabilities"):
-        raise ValueError(f"of: expected output, logits or probabilities, got {of!r}")
     if head.logits is None:
         raise ModelError(
             f"output {head.output!r} is neither logits nor their Softmax; differentiate it with of='output'"
         )
     if of == "logits":
         return head.logits
-    if head.probabilities is not None:
-        return head.probabilities
-    node = helper.make_node(
-        "Softmax", [head.logits], [PROBABILITIES], name=PROBABILITIES, axis=_class_axis(canonical, head.logits)
-    )
+    present = head.probabilities if of == "probabilities" else head.log_probabilities
+    if present is not None:
+        return present
+    op_type, name = _ADDED_HEADS[of]
+    node = helper.make_node(op_type, [head.logits], [name], name=name, axis=_class_axis(canonical, head.logits))
     canonical.facts.infer(node)
     graph.node.append(node)
-    return PROBABILITIES
+    return name
+
+
+def _unknown(what: str, name: str, names: Sequence[str], canonical: CanonicalModel) -> str:
+    """Return the error about a name that no tensor has, with those that come nearest."""
+    near = difflib.get_close_matches(name, list(canonical.facts), n=3, cutoff=0.5)
+    hint = f"; nearest: {', '.join(near)}" if near else ""
+    return f"{what}: expected one of {', '.join(names)} or an inner tensor (of the folded graph), got {name!r}{hint}"
 
 
 def _class_axis(canonical: CanonicalModel, logits: str) -> int:
@@ -160,7 +174,7 @@ def _chosen_input(canonical: CanonicalModel, wrt: str | None) -> str:
             )
         return floats[0]
     if wrt not in canonical.facts:
-        raise ValueError(f"wrt: expected one of {', '.join(floats)} or an inner tensor, got {wrt!r}")
+        raise ValueError(_unknown("wrt", wrt, floats, canonical))
     return wrt
 
 
@@ -196,7 +210,7 @@ def _assemble(canonical: CanonicalModel, emit: GraphWriter, tensor: str, source:
     for key, value in ((OF_KEY, tensor), (WRT_KEY, source)):
         model.metadata_props.add(key=key, value=value)
     try:
-        onnx.checker.check_model(model)
+        check(model)
     except onnx.checker.ValidationError as error:
         raise ModelError(f"the gradient model is not valid, which is a fault of this package: {error}") from error
 

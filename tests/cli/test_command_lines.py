@@ -131,6 +131,19 @@ BAD = {
         ["gradient", "{models}/plain.onnx", "-o", "{out}", "--of", "nothing"],
         "got 'nothing'",
     ),
+    "gradient of a misspelt tensor": (
+        ["gradient", "{models}/plain.onnx", "-o", "{out}", "--of", "logit"],
+        "got 'logit'; nearest: logits",
+    ),
+    "gradient by a misspelt tensor": (
+        ["gradient", "{models}/plain.onnx", "-o", "{out}", "--wrt", "inpt"],
+        "wrt: expected one of input or an inner tensor (of the folded graph), got 'inpt'; nearest: input",
+    ),
+    "gradient of a class too many": (
+        ["gradient", "{models}/plain.onnx", "-o", "{out}", "--target", "6"],
+        "target: expected 0 to 5, entries of axis 1 of 'logits', got 6",
+    ),
+    "gradient into no folder": (["gradient", "{models}/plain.onnx", "-o", "{out}/g.onnx"], "cannot be written"),
     "report of no run": (["report", "{root}/empty"], "is no run folder"),
     "inspect labels without pictures": (["inspect", "{models}", "--labels", "{labels}"], "--images"),
 }
@@ -228,6 +241,21 @@ def test_gradient_writes_a_model_that_runs(files: Files, tmp_path: Path) -> None
     session = onnxruntime.InferenceSession(tmp_path / "g.onnx", providers=["CPUExecutionProvider"])
     feeds = {"input": np.zeros((2, 3, SIDE, SIDE), np.float32), "grad/seed": np.eye(2, 6, dtype=np.float32)}
     assert session.run(["grad/input"], feeds)[0].shape == (2, 3, SIDE, SIDE)
+
+
+def test_gradient_of_one_class_needs_no_seed(files: Files, tmp_path: Path) -> None:
+    arguments = (files.models / "plain.onnx", "-o", tmp_path / "g.onnx", "--of", "log-probabilities", "--target", "2")
+    done = call("gradient", *arguments, "--check", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["seed"], told["gradient"], told["output"]) == (None, "grad/input", "grad/log_probabilities")
+    assert told["max_relative_error"] < 1e-4
+    session = onnxruntime.InferenceSession(tmp_path / "g.onnx", providers=["CPUExecutionProvider"])
+    assert [info.name for info in session.get_inputs()] == ["input"]
+    noise = np.random.default_rng(0).standard_normal((2, 3, SIDE, SIDE)).astype(np.float32)
+    gradient = session.run(["grad/input"], {"input": noise})[0]
+    assert gradient.shape == (2, 3, SIDE, SIDE)
+    assert gradient.any()
 
 
 def test_help_costs_no_numpy_and_no_runtime() -> None:

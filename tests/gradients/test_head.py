@@ -11,6 +11,7 @@ from gradients.graphs import model_of, ops, run
 
 LOGITS = "g (float[N,4] x) => (float[N,4] y) { y = Mul(x, x) }"
 SOFTMAX = "g (float[N,4] x) => (float[N,4] y) { z = Mul(x, x) y = Softmax <axis = 1> (z) }"
+LOG_SOFTMAX = "g (float[N,4] x) => (float[N,4] y) { z = Mul(x, x) y = LogSoftmax <axis = 1> (z) }"
 TAILED = """g (float[N,4] x) => (float[N,4] y) {
     z = Mul(x, x) p = Softmax <axis = 1> (z) c = Cast <to = 1> (p) f = Flatten(c) y = Identity(f)
 }"""
@@ -23,7 +24,7 @@ TAILED = """g (float[N,4] x) => (float[N,4] y) {
         (SOFTMAX, Head("y", "z", "y", 1)),
         (TAILED, Head("y", "z", "y", 1)),
         ("g (float[N,4] x) => (float[N,4] y) { y = Sigmoid(x) }", Head("y", None, None)),
-        ("g (float[N,4] x) => (float[N,4] y) { y = LogSoftmax(x) }", Head("y", None, None)),
+        ("g (float[N,4] x) => (float[N,4] y) { y = LogSoftmax(x) }", Head("y", "x", None, -1, "y")),
     ],
 )
 def test_find_head(text: str, head: Head) -> None:
@@ -35,7 +36,7 @@ def softmax(z: np.ndarray) -> np.ndarray:
     return e / e.sum(1, keepdims=True)
 
 
-@pytest.mark.parametrize("text", [LOGITS, SOFTMAX, TAILED])
+@pytest.mark.parametrize("text", [LOGITS, SOFTMAX, TAILED, LOG_SOFTMAX])
 def test_logits_and_probabilities_of_either_model(text: str) -> None:
     x = np.asarray([[0.1, -0.4, 0.7, 0.2], [1, 0.5, -0.3, 0]], np.float32)
     seed = np.eye(4, dtype=np.float32)[[2, 0]]
@@ -44,6 +45,8 @@ def test_logits_and_probabilities_of_either_model(text: str) -> None:
     (gradient,) = run(gradient_model(model_of(text), of="probabilities"), "grad/x", x=x, seed=seed)
     p = softmax(x * x)
     np.testing.assert_allclose(gradient, 2 * x * p * (seed - (seed * p).sum(1, keepdims=True)), atol=1e-6)
+    (gradient,) = run(gradient_model(model_of(text), of="log-probabilities"), "grad/x", x=x, seed=seed)
+    np.testing.assert_allclose(gradient, 2 * x * (seed - p), atol=1e-6)
 
 
 def test_the_differentiated_tensor_becomes_an_output() -> None:

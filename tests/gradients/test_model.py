@@ -221,9 +221,9 @@ def test_operators_off_the_path_need_no_rule() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"wrt": "q"}, "wrt: expected one of x or an inner tensor, got 'q'"),
-        ({"output": "q"}, "output: expected one of y or an inner tensor that canonicalisation kept, got 'q'"),
-        ({"of": "odds"}, "of: expected output, logits or probabilities, got 'odds'"),
+        ({"wrt": "q"}, r"wrt: expected one of x or an inner tensor \(of the folded graph\), got 'q'"),
+        ({"output": "q"}, r"output: expected one of y or an inner tensor \(of the folded graph\), got 'q'"),
+        ({"of": "odds"}, "of: expected output, logits, probabilities, log-probabilities, got 'odds'"),
         ({"lowering": "tpu"}, "lowering: expected one of cpu, cuda or a Lowering, got 'tpu'"),
     ],
 )
