@@ -107,7 +107,7 @@ def standard_variants(settings: ConsensusSettings, grid: int | None, sigma: floa
     found += [Variant(_FORMS[form], replace(base, similarity="cosine", form=form)) for form in forms]
     if base.similarity == "cosine":
         unit = replace(base, vote="minmax_mean", similarity="rbf", sigma="median")
-        found.append(Variant("rbf on 0..1, minmax vote", unit))
+        found.append(Variant("RBF on 0..1, minmax vote", unit))
     if sigma is not None:
         found += [
             Variant(f"sigma {sigma * factor:.3g} ({word})", replace(base, sigma=sigma * factor))

@@ -26,6 +26,8 @@ _COMMANDS = {
     "gradient": ("consensus_onnx.cli.gradient", "gradient_command"),
     "verify": ("consensus_onnx.cli.verify", "verify_command"),
     "report": ("consensus_onnx.cli.report", "report_command"),
+    "sensitivity": ("consensus_onnx.cli.sensitivity", "sensitivity_command"),
+    "reproduce": ("consensus_onnx.cli.reproduce", "reproduce_command"),
     "demo": ("consensus_onnx.cli.demo", "demo_command"),
 }
 

@@ -18,7 +18,6 @@ from consensus_onnx.report.sections import SECTIONS
 from consensus_onnx.report.templating import environment
 
 
-
 def write_report(
     run: Run,
     path: Path | None = None,

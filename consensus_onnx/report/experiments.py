@@ -128,6 +128,13 @@ class Experiments:
         return correlate_scores(scores[:, masked], precision[:, masked])
 
     @_once
+    def accuracy_against_masks(self, explainer: str) -> ScoreCorrelation:
+        """Return average precision against accuracy, over the images that have a mask."""
+        precision = self.run.mask_ap(explainer)
+        masked = np.isfinite(precision).any(axis=0)
+        return correlate_scores(precision[:, masked], self.accuracy)
+
+    @_once
     def objects(self, explainer: str) -> ObjectFinding:
         """Return how consensus and members find the objects that masks show."""
         evidence = self.evidence(explainer)
