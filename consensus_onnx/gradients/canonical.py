@@ -22,11 +22,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import onnx
 import onnx.checker
 import onnx.inliner
 import onnx.version_converter
-from onnx import ModelProto, NodeProto, ValueInfoProto, numpy_helper
+from onnx import ModelProto, NodeProto, ValueInfoProto, helper, numpy_helper
 
 from consensus_onnx.arrays import AnyArray
 from consensus_onnx.errors import ModelError
@@ -109,6 +110,9 @@ def raise_opset(model: ModelProto) -> ModelProto:
             f"the model's opset is {version}, where Scan has another form; export it again at opset 13 or later"
         )
     if version < 13:
+        resized = {
+            node.output[0] for node in model.graph.node if node.op_type in ("Resize", "Upsample") and version < 11
+        }
         try:
             model = onnx.version_converter.convert_version(model, 13)
         except Exception as error:  # the converter raises RuntimeError and its own types
@@ -116,6 +120,7 @@ def raise_opset(model: ModelProto) -> ModelProto:
                 f"the model's opset is {version} and ONNX cannot convert it to 13 ({str(error).splitlines()[0]}); "
                 "export it again at opset 13 or later"
             ) from error
+        _keep_asymmetric(model, resized)
     for entry in model.opset_import:
         if entry.domain in ("", "ai.onnx"):
             entry.version = max(entry.version, MINIMUM_OPSET)
@@ -123,6 +128,22 @@ def raise_opset(model: ModelProto) -> ModelProto:
         model.opset_import.add(domain="", version=MINIMUM_OPSET)
     model.ir_version = max(model.ir_version, _MINIMUM_IR)
     return model
+
+
+def _keep_asymmetric(model: ModelProto, resized: set[str]) -> None:
+    """Say of what was resized before opset 11 that output i lies at i / scale, which ONNX's converter forgets.
+
+    ONNX Runtime rounds that down for nearest neighbours, and up where it shrinks.
+    """
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    constants |= {node.output[0]: node.attribute[0].t for node in model.graph.node if node.op_type == "Constant"}
+    for node in model.graph.node:
+        if node.op_type != "Resize" or node.output[0] not in resized:
+            continue
+        scales = numpy_helper.to_array(constants[node.input[2]]) if node.input[2] in constants else np.ones(1)
+        rounding = "ceil" if (scales < 1).any() else "floor"
+        for name, value in (("coordinate_transformation_mode", "asymmetric"), ("nearest_mode", rounding)):
+            node.attribute.append(helper.make_attribute(name, value))
 
 
 def expand_operators(model: ModelProto, operators: Sequence[tuple[str, str]]) -> ModelProto:

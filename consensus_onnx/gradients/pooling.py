@@ -21,4 +21,4 @@ def max_pool_by_indices(emit: GraphWriter, node: NodeView, gradient: str) -> str
     flat = emit.op("Reshape", gradient, emit.ints([-1]))
     places = emit.op("Reshape", indices, emit.ints([-1]))
     zeros = emit.op("Reshape", emit.zeros_like(x, gradient), emit.ints([-1]))
-    return emit.reshape_like(emit.op("ScatterElements", zeros, places, flat, axis=0, reduction="add"), x)
+    return emit.reshape_like(emit.scattered("ScatterElements", zeros, places, flat, axis=0), x)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from onnx import NodeProto, helper, numpy_helper
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from consensus_onnx.arrays import AnyArray
 from consensus_onnx.errors import ModelError
@@ -136,6 +136,20 @@ class GraphWriter:
         if op_type == "ReduceSum" or self.opset >= 18:
             return self.op(op_type, x, self.ints(axes), keepdims=int(keepdims))
         return self.op(op_type, x, axes=list(axes), keepdims=int(keepdims))
+
+    def scattered(
+        self, op_type: str, x: str, indices: str, updates: str, *, reduction: str = "add", axis: int | None = None
+    ) -> str:
+        """Append a ScatterElements or ScatterND that combines what meets: in float32 where the type is narrower.
+
+        ONNX Runtime's CPU kernels do not add float16.
+        """
+        kind = self.fact(x).elem_type
+        narrow = kind in (TensorProto.FLOAT16, TensorProto.BFLOAT16) and reduction != "none"
+        if narrow:
+            x, updates = (self.op("Cast", name, to=TensorProto.FLOAT) for name in (x, updates))
+        y = self.op(op_type, x, indices, updates, axis=axis, reduction=reduction)
+        return self.op("Cast", y, to=kind) if narrow else y
 
     # ---- constants --------------------------------------------------------------------------------------------
 

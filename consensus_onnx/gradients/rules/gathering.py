@@ -39,7 +39,7 @@ def gather(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence
     moved = emit.transpose(g, [*lead, *(at for at in range(emit.rank(g)) if at not in lead)])
     zeros = emit.transpose(emit.zeros_like(x, g), order)
     rows_at = emit.unsqueeze(emit.op("Cast", indices, to=7), [index_rank])
-    summed = emit.op("ScatterND", zeros, rows_at, moved, reduction="add")
+    summed = emit.scattered("ScatterND", zeros, rows_at, moved)
     return [emit.transpose(summed, [int(at) for at in np.argsort(order)]), None]
 
 
@@ -59,7 +59,7 @@ def gather_elements(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) ->
     g = first(grads)
     x, indices = node.inputs
     axis = node.axis(0, node.rank(x))
-    return [emit.op("ScatterElements", emit.zeros_like(x, g), indices, g, axis=axis, reduction="add"), None]
+    return [emit.scattered("ScatterElements", emit.zeros_like(x, g), indices, g, axis=axis), None]
 
 
 @gradient_rule("GatherND", (13,))
@@ -69,7 +69,7 @@ def gather_nd(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Seque
     x, indices = node.inputs
     for axis in reversed(range(node.integer("batch_dims", 0))):
         indices = _with_position(emit, indices, axis)
-    return [emit.op("ScatterND", emit.zeros_like(x, g), indices, g, reduction="add"), None]
+    return [emit.scattered("ScatterND", emit.zeros_like(x, g), indices, g), None]
 
 
 def _with_position(emit: GraphWriter, indices: str, axis: int) -> str:

@@ -18,7 +18,7 @@ def scatter_nd(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequ
         return emit.op("GatherND", x, indices)
 
     def put(x: str, updates: str, reduction: str) -> str:
-        return emit.op("ScatterND", x, indices, updates, reduction=reduction)
+        return emit.scattered("ScatterND", x, indices, updates, reduction=reduction)
 
     return _scattered(node, first(grads), emit, pick, put)
 
@@ -33,7 +33,7 @@ def scatter_elements(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -
         return emit.op("GatherElements", x, indices, axis=axis)
 
     def put(x: str, updates: str, reduction: str) -> str:
-        return emit.op("ScatterElements", x, indices, updates, axis=axis, reduction=reduction)
+        return emit.scattered("ScatterElements", x, indices, updates, axis=axis, reduction=reduction)
 
     return _scattered(node, first(grads), emit, pick, put)
 
