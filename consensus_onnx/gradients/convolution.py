@@ -148,6 +148,10 @@ def _flipped(emit: GraphWriter, weight: str, group: int) -> str:
     """Return W (O, C/g, *k) as (C, O/g, *k), flipped in space."""
     shape = [dim for dim in emit.shape(weight) if isinstance(dim, int)]
     rank = len(shape) - 2
+    constant = emit.fact(weight).constant
+    if constant is not None:  # at once: each step of the way below would be hashed and kept
+        turned = constant.reshape(group, shape[0] // group, *shape[1:]).swapaxes(1, 2)
+        return emit.constant(np.flip(turned.reshape(group * shape[1], -1, *shape[2:]), range(2, 2 + rank)))
     flat = emit.reshape(weight, [group, shape[0] // group, *shape[1:]])
     swapped = emit.transpose(flat, [0, 2, 1, *range(3, 3 + rank)])
     merged = emit.reshape(swapped, [group * shape[1], shape[0] // group, *shape[2:]])

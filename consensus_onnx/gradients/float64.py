@@ -46,7 +46,7 @@ def run_in_float64(model: ModelProto) -> Callable[[Mapping[str, AnyArray]], dict
     del wide.graph.value_info[:]
     _widen(wide.graph)
     try:
-        evaluator = ReferenceEvaluator(wide, new_ops=[_wide_erf()])
+        evaluator = ReferenceEvaluator(wide, new_ops=[_wide_erf(), _whole_lrn()])
     except Exception as error:  # NotImplementedError and RuntimeContextError among others
         raise ModelError(
             f"ONNX's reference evaluator cannot run this model: {str(error).splitlines()[0][:200]}"
@@ -96,3 +96,20 @@ def _wide_erf() -> type:
             return (erf(x),)
 
     return Erf
+
+
+def _whole_lrn() -> type:
+    """Return local response normalisation in full: the evaluator's own stops at channel B, the batch size."""
+    from onnx.reference.op_run import OpRun
+
+    class LRN(OpRun):
+        op_domain = ""
+
+        def _run(self, x: Float64Array, alpha: float, beta: float, bias: float, size: int) -> tuple[Float64Array]:
+            before, after = (size - 1) // 2, size - 1 - (size - 1) // 2
+            around = [(0, 0), (before, after), *[(0, 0)] * (x.ndim - 2)]
+            squares = np.pad(x * x, around)
+            total = sum(squares[:, shift : shift + x.shape[1]] for shift in range(size))
+            return (x / (bias + alpha / size * total) ** beta,)
+
+    return LRN

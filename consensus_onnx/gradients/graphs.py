@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import onnx
 import onnx.checker
-from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
+from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto, helper
 
 # Protobuf ends at 2 GiB; what is not weights needs room, too.
 LARGEST_MESSAGE = 2**31 - 2**24
@@ -45,12 +46,10 @@ def prune(graph: GraphProto, nodes: Iterable[NodeProto], wanted: Iterable[str]) 
     kept.reverse()
     del graph.node[:]
     graph.node.extend(kept)
-    initialisers = [tensor for tensor in graph.initializer if tensor.name in needed]
-    del graph.initializer[:]
-    graph.initializer.extend(initialisers)
-    declared = [info for info in graph.value_info if info.name in needed]
-    del graph.value_info[:]
-    graph.value_info.extend(declared)
+    for stored in (graph.initializer, graph.value_info):
+        for at in range(len(stored) - 1, -1, -1):  # in place: to copy 100 MB of weights takes 0.5 s
+            if stored[at].name not in needed:
+                del stored[at]
 
 
 def check(model: ModelProto, largest: int = LARGEST_MESSAGE) -> None:
@@ -76,7 +75,7 @@ def check(model: ModelProto, largest: int = LARGEST_MESSAGE) -> None:
     light.graph.node.extend(model.graph.node)
     light.graph.input.extend(inputs_of(model.graph).values())
     light.graph.input.extend(
-        onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
+        helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
         for tensor in model.graph.initializer
     )
     light.graph.output.extend(model.graph.output)
@@ -84,8 +83,11 @@ def check(model: ModelProto, largest: int = LARGEST_MESSAGE) -> None:
 
 
 def weight_bytes(model: ModelProto) -> int:
-    """Return how many bytes a model's initialisers hold."""
-    return sum(len(tensor.raw_data) or tensor.ByteSize() for tensor in model.graph.initializer)
+    """Return how many bytes a model's initialisers hold (protobuf's own answer serialises all of them)."""
+    return sum(
+        math.prod(tensor.dims) * helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+        for tensor in model.graph.initializer
+    )
 
 
 def reads(node: NodeProto) -> set[str]:

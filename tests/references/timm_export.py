@@ -40,6 +40,12 @@ def main() -> None:
     model = timm.create_model(options.model, pretrained=False, exportable=True).eval().requires_grad_(False)
     size = (model.pretrained_cfg or {}).get("input_size", (3, 224, 224))
     x = torch.randn(2, *size)
+    logits, single = gradient(model, x)
+    if not single.any():  # timm starts some heads at zero, and no gradient comes through them
+        for parameter in model.parameters():
+            if parameter.ndim > 1 and not parameter.any():
+                parameter.normal_(std=0.02)
+        logits, single = gradient(model, x)
     out = str(options.folder / "model.onnx")
     if options.dynamo:
         batch = ({0: torch.export.Dim("N")},)
@@ -48,7 +54,6 @@ def main() -> None:
         names = {"input_names": ["input"], "output_names": ["logits"]}
         axes = {"input": {0: "N"}, "logits": {0: "N"}}
         torch.onnx.export(model, x, out, **names, dynamic_axes=axes, opset_version=17, dynamo=False)
-    logits, single = gradient(model, x)
     arrays = {"input": x.numpy(), "logits": logits.numpy(), "gradient": single.numpy()}
     if options.double:
         arrays["gradient64"] = gradient(model.double(), x.double())[1].numpy()

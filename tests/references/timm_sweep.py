@@ -32,6 +32,7 @@ COLUMNS = (
     "logits_error",
     "error",
     "error_unoptimised",
+    "best_sample_error",
     "error64",
     "torch_error64",
     "message",
