@@ -230,6 +230,8 @@ class _Resolver:
             return self._written(node, softmax_of_nothing)
         if answers(node, self.facts.opsets):
             return None
+        if any(not self.facts[name].elem_type for name in node.input if name):
+            return None  # behind an operator nobody knows, which is what the user has to hear about
         expansion = find_expansion(node.domain, node.op_type)
         expanded = None if expansion is None else self._written(node, expansion)
         if expanded is not None:

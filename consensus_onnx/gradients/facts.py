@@ -195,6 +195,8 @@ class Facts:
         if schema is None:
             return {}
         inputs = [self._facts[name] for name in node.input if name]
+        if any(not fact.elem_type for fact in inputs):  # behind an operator nobody knows: what it is waits for that
+            return {}
         data = {
             name: numpy_helper.from_array(value, name)
             for name, value in known.items()

@@ -184,6 +184,22 @@ def test_missing_operators_are_all_named_at_once() -> None:
     assert unsupported_operators(model) == (("MaxRoiPool", 1, "c"), ("MaxRoiPool", 1, "d"), ("Det", 11, "y"))
 
 
+def test_operators_nobody_knows_are_named_with_all_others() -> None:
+    model = model_of("""g (float[N,3,8,8] x) => (float[N,1] y) {
+        a = com.acme.Wobble(x) b = Relu(a) c = com.microsoft.NhwcFusedConv(b) d = MaxPool <kernel_shape = [8, 8]> (c)
+        e = Det(d) f = com.acme.Wobble(e) y = Flatten(f)
+    }""")
+    for domain in ("com.acme", "com.microsoft"):
+        model.opset_import.add(domain=domain, version=1)
+    with pytest.raises(UnsupportedOperatorError) as error:
+        gradient_model(model)
+    assert [line.split(";")[0] for line in str(error.value).splitlines()] == [
+        "no gradient rule for com.acme.Wobble-1 (node 'a' and 1 more, opset 17)",
+        "no gradient rule for com.microsoft.NhwcFusedConv-1 (node 'c', opset 17)",
+        "no gradient rule for Det-11 (node 'e', opset 17)",
+    ]
+
+
 def test_the_versions_that_have_rules_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     supported_operators()
     monkeypatch.delitem(registry._rules, ("", "Sin", 22))
