@@ -19,6 +19,7 @@ from consensus_onnx.analysis import (
 from consensus_onnx.arrays import AnyArray, BoolArray, Float64Array
 
 MEASURES = (*(field.name for field in fields(Localisation)), "box_iou")
+_SQUARED_VOTES = ("lime_paper", "m4")  # add squares of weights: the box is drawn on their root, as on weights
 _BLUR = 1 / 32  # of the canvas' side: joins the single bright pixels of a gradient map to a region
 
 
@@ -65,9 +66,9 @@ def find_objects(images: Iterable[ImageEvidence], members: BoolArray, vote: str)
         found = np.full((1 + len(members), len(MEASURES)), np.nan)
         agreed = committee_votes(image, members[np.newaxis], vote)[0]
         if np.isfinite(agreed).all():
-            found[0] = _measure(image, agreed)
+            found[0] = _measure(image, agreed, np.sqrt(agreed) if vote in _SQUARED_VOTES else agreed)
         for member in np.flatnonzero(image.present & members).tolist():
-            found[1 + member] = _measure(image, image.flat[member])
+            found[1 + member] = _measure(image, image.flat[member], image.flat[member])
         rows.append(found)
     if not rows:
         return ObjectFinding(np.full(len(MEASURES), np.nan), np.full((len(members), len(MEASURES)), np.nan), 0)
@@ -78,12 +79,12 @@ def find_objects(images: Iterable[ImageEvidence], members: BoolArray, vote: str)
     return ObjectFinding(means[0], means[1:], len(rows))
 
 
-def _measure(image: ImageEvidence, values: AnyArray) -> Float64Array:
+def _measure(image: ImageEvidence, values: AnyArray, located: AnyArray) -> Float64Array:
     mask = image.mask
     assert mask is not None
     painted = image.on_canvas(values)
     blur = 0.0 if image.segments is not None else _BLUR * mask.shape[0]
-    box, truth = locate_box(painted, blur=blur), mask_box(mask)
+    box, truth = locate_box(image.on_canvas(located), blur=blur), mask_box(mask)
     overlap = box_iou(box, truth) if box is not None and truth is not None else 0.0
     found = localise(mask, painted)
     return np.array([*(getattr(found, field.name) for field in fields(found)), overlap])

@@ -12,8 +12,8 @@ from consensus_onnx.arrays import Float64Array
 from consensus_onnx.report.colours import heat_colours, hex_colour
 from consensus_onnx.report.templating import clean
 
-_LABEL = 30  # characters of a name
-_NAMES = 175.0  # width of the names at the left
+_LABEL = 28  # characters of a name
+_NAMES = 182.0  # width of the names at the left
 _WIDEST, _CELL = 560.0, 26.0  # of the matrix and of one cell
 
 

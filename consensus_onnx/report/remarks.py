@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from consensus_onnx.analysis import RankChange
+from consensus_onnx.analysis import Confound, RankChange
 from consensus_onnx.report.experiments import Experiments
 from consensus_onnx.report.standings import title_of
 from consensus_onnx.report.templating import number, p_value, signed
@@ -15,6 +15,7 @@ from consensus_onnx.report.templating import number, p_value, signed
 _CONTRADICTS = 0.5  # Spearman's coefficient of two rankings, below which they are no longer the same statement
 _TELLING = 0.5  # from here on a correlation with accuracy would be quoted
 _FLATTERED = 0.5  # share of the score that shuffling leaves
+_INSEPARABLE = 0.8  # correlation of a property with accuracy, from which on holding it fixed leaves little accuracy
 _FEWEST = 8  # members below which none of this can be told
 
 
@@ -52,7 +53,7 @@ def _trivial(experiments: Experiments, explainer: str) -> list[Remark]:
                 Remark(
                     f"{title}: {one.name} may explain the score",
                     f"Score and accuracy go together ({with_accuracy}), but with {one.name} held fixed they no longer "
-                    f"do beyond chance ({held}); score and {one.name}: {with_score}.",
+                    f"do beyond chance ({held}); score and {one.name}: {with_score}.{_kin(one)}",
                 )
             )
         elif one.outdoes and math.isfinite(tested.plain.pearson):
@@ -64,6 +65,13 @@ def _trivial(experiments: Experiments, explainer: str) -> list[Remark]:
                 )
             )
     return found
+
+
+def _kin(one: Confound) -> str:
+    """Say when a property goes with accuracy so closely that nothing can tell the two apart."""
+    if not abs(one.with_accuracy.pearson) >= _INSEPARABLE:
+        return ""
+    return f" It goes with accuracy at {signed(one.with_accuracy.pearson)}: these members hardly tell the two apart."
 
 
 def _contradiction(experiments: Experiments, explainer: str) -> list[Remark]:

@@ -133,7 +133,7 @@ def lay_out(
     if fit is not None:
         slope, offset = fit
         ends = (min(point.x for point in members), max(point.x for point in members))
-        line = (across(ends[0]), down(slope * ends[0] + offset), across(ends[1]), down(slope * ends[1] + offset))
+        line = _inside(across(ends[0]), down(slope * ends[0] + offset), across(ends[1]), down(slope * ends[1] + offset))
     return Scatter(
         description,
         Axis(x[0], tuple((across(value), text) for value, text in nice_ticks(x_low, x_high, x[1]))),
@@ -173,6 +173,16 @@ def _whisker(point: Point, down: Callable[[float], float]) -> tuple[float, float
     if not (math.isfinite(point.y_low) and math.isfinite(point.y_high)):
         return None
     return down(point.y_low), down(point.y_high)
+
+
+def _inside(x1: float, y1: float, x2: float, y2: float) -> tuple[float, float, float, float]:
+    """Cut a line at the top and the bottom of the frame; a steep fit over few points leaves it."""
+
+    def cut(x: float, y: float, to_x: float, to_y: float) -> tuple[float, float]:
+        limit = min(max(y, FRAME.top), FRAME.bottom)
+        return (x, y) if limit == y else (x + (limit - y) / (to_y - y) * (to_x - x), limit)
+
+    return (*cut(x1, y1, x2, y2), *cut(x2, y2, x1, y1))
 
 
 def _least_squares(points: Sequence[Point]) -> tuple[float, float] | None:

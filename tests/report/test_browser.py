@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -235,3 +236,50 @@ def test_dark_and_light_differ_and_both_are_readable(browser, page):
     dark_ink, dark_paper = colours()
     assert paper - ink > 180
     assert dark_ink - dark_paper > 180
+
+
+def choose(element: str, value: str) -> str:
+    return f"""(() => {{ const s = document.getElementById('{element}'); s.value = {json.dumps(value)};
+        s.dispatchEvent(new Event('change')); }})()"""
+
+
+def test_pictures_can_be_put_in_order_of_disagreement(browser, page):
+    browser.open(page)
+    shown = "[...document.querySelectorAll('#shown > article')].map((one) => one.dataset.place)"
+    assert browser.evaluate(shown) == ["0", "1", "2", "3"]
+    browser.evaluate(choose("order", "disagreement"))
+    assert browser.evaluate(shown) == ["3", "2", "1", "0"]
+    browser.evaluate(choose("order", "name"))
+    names = browser.evaluate("[...document.querySelectorAll('#shown > article')].map((one) => one.dataset.name)")
+    assert names == sorted(names)
+    assert browser.complaints() == []
+
+
+def test_one_explainer_can_be_shown_alone(browser, page):
+    browser.open(page)
+    visible = """[...new Set([...document.querySelectorAll('#shown .strip')].filter((one) => !one.hidden)
+        .map((one) => one.dataset.explainer))]"""
+    assert browser.evaluate(visible) == ["LIME", "SmoothGrad"]
+    browser.evaluate(choose("explained", "SmoothGrad"))
+    assert browser.evaluate(visible) == ["SmoothGrad"]
+    assert browser.evaluate("getComputedStyle(document.querySelector('#shown .strip[hidden]')).display") == "none"
+
+
+def test_long_rankings_can_be_filtered(browser, make_run, fakes, tmp_path):
+    members = [replace(fakes[0], name=f"net{i}", family="Res" if i % 2 else "Vgg") for i in range(10)]
+    browser.open(write_report(make_run(members, explainers=["lime"]), tmp_path / "page.html", images=0))
+    browser.evaluate("""(() => { const s = document.getElementById('filter-lime'); s.value = 'vgg';
+        s.dispatchEvent(new Event('input')); })()""")
+    rows = "[...document.querySelectorAll('#table-lime tbody tr')].filter((row) => row.offsetHeight > 0).length"
+    assert browser.evaluate(rows) == 5
+    assert browser.complaints() == []
+
+
+def test_plots_show_who_they_mean(browser, page):
+    browser.open(page)
+    plots = browser.evaluate("[...document.querySelectorAll('svg.scatter')].map((one) => one.ariaLabel)")
+    wanted = ("against accuracy", "average precision against consensus score", "by committee size", "similarity of")
+    for words in wanted:
+        assert any(words in plot for plot in plots), words
+    assert browser.evaluate("document.querySelectorAll('.mark.reference').length") > 0
+    assert browser.evaluate("document.querySelectorAll('svg.heatmap rect').length") > 20

@@ -144,7 +144,7 @@ def test_reproduce_prints_both_numbers(run):
     assert "0.809 ImageNet" in done.output
     assert "What differs:" in done.output
     content = json.loads(call("reproduce", run.path, "--json").output)
-    assert len(content["numbers"]) == 17
+    assert len(content["numbers"]) == 18
     assert content["differences"][0].startswith("members: 6 here")
 
 

@@ -91,7 +91,8 @@ def test_page_is_well_formed_and_names_every_member_and_section(written, run):
     for member in run.members:
         assert member.name in page.words
     for heading in ("Before you quote a number", "Ranking", "Accuracy against agreement", "Do explainers agree?",
-                    "What they look at", "How it was made"):  # fmt: skip
+                    "Do they find the objects?", "What else could explain the score?", "Would another committee agree?",
+                    "Who agrees with whom?", "What they look at", "How it was made"):  # fmt: skip
         assert heading in page.words
 
 
@@ -218,3 +219,15 @@ def test_eighteen_members_on_eight_images_by_two_explainers_stay_below_6_mb():
     one_image = len(photograph(picture)) + len(grey_photograph(picture)) + len(overlay(noise, None, CONSENSUS_SIDE))
     one_image += 18 * (len(overlay(noise, None)) + len(overlay(weights, segments)))
     assert 8 * one_image < 6e6
+
+
+def test_thirty_two_members_on_twenty_four_images_stay_below_25_mb():
+    rng = np.random.default_rng(0)
+    noise = rng.gamma(0.5, size=(224, 224)).astype(np.float32)
+    y, x = np.mgrid[:224, :224]
+    ragged = ((y + rng.integers(0, 3, y.shape)) // 22) * 11 + (x + rng.integers(0, 3, x.shape)) // 22
+    segments = np.unique(ragged, return_inverse=True)[1].reshape(224, 224)
+    weights = rng.normal(size=int(segments.max()) + 1)
+    one_member = len(overlay(noise, None)) + len(overlay(weights, segments))
+    consensus = len(overlay(noise, None, CONSENSUS_SIDE)) + len(overlay(weights, segments))
+    assert 24 * (32 * one_member + consensus + 40_000) < 25e6

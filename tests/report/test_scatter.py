@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consensus_onnx.report.scatter import FRAME, Point, lay_out, nice_ticks
+from consensus_onnx.report.scatter import FRAME, Point, _inside, lay_out, nice_ticks
 
 
 def points(x, y):
@@ -58,3 +58,22 @@ def test_degenerate_plots_are_drawn_without_line(x, y):
 def test_point_without_interval_has_no_whisker():
     (mark,) = lay_out([Point("a", 1.0, 2.0, 0, 0, "")], "", ("x", "number"), ("y", "number"), fitted=False).marks
     assert mark.whisker is None
+
+
+def test_a_steep_fit_is_cut_at_the_frame():
+    x1, y1, x2, y2 = _inside(100.0, FRAME.top - 50.0, 300.0, FRAME.bottom + 100.0)
+    assert (y1, y2) == (FRAME.top, FRAME.bottom)
+    slope = (FRAME.bottom - FRAME.top + 150.0) / 200.0
+    assert (y2 - y1) / (x2 - x1) == pytest.approx(slope)
+    assert _inside(1.0, 20.0, 2.0, 30.0) == (1.0, 20.0, 2.0, 30.0)
+
+
+def test_references_are_no_part_of_the_fit():
+    members = [Point(str(i), float(i), 2.0 * i, i, 0, "") for i in range(4)]
+    far = Point("consensus", 3.0, 50.0, -1, 0, "", reference=True)
+    axes = (("x", "number"), ("y", "number"))
+    with_it, without = (lay_out(points, "text", *axes, fitted=True) for points in ([*members, far], members))
+    slopes = [(plot.line[3] - plot.line[1]) / (plot.line[2] - plot.line[0]) for plot in (with_it, without)]
+    assert abs(slopes[0]) < abs(slopes[1])  # the same line on a taller scale
+    ends = [(mark.x, mark.y) for mark in with_it.marks[:4]]
+    assert with_it.line == pytest.approx((*ends[0], *ends[3]))
