@@ -1,4 +1,4 @@
-"""The report's plots as files of their own, as the paper shows them: SVG, and pictures of explanations as PNG."""
+"""The report's plots as files of their own, as the paper shows them: SVG and PNG; explanations as PNG."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from consensus_onnx.report.experiments import Experiments
 from consensus_onnx.report.explanation_row import write_figure
 from consensus_onnx.report.heatmap import Heatmap
 from consensus_onnx.report.lines import Lines
+from consensus_onnx.report.painting import paint_svg
 from consensus_onnx.report.scatter import Scatter
 from consensus_onnx.report.section import ReportOptions
 from consensus_onnx.report.sections import accuracy, committees, explainers, objects, structure
@@ -22,7 +23,7 @@ _TEMPLATES = {Scatter: "scatter.html", Lines: "lines.html", Heatmap: "heatmap.ht
 
 
 def write_figures(experiments: Experiments, folder: Path, *, images: int = 3) -> list[Path]:
-    """Write every plot of the report as SVG, and a few images with their explanations as PNG.
+    """Write every plot of the report as SVG and as PNG, and a few images with their explanations as PNG.
 
     Parameters
     ----------
@@ -51,10 +52,18 @@ def write_figures(experiments: Experiments, folder: Path, *, images: int = 3) ->
     for number, image in enumerate(choose_images(experiments.run, images), start=1):
         written.append(write_figure(experiments.run, folder / f"explanations_{number}.png", image))
     for name, plot in _plots(experiments):
-        target = folder / f"{name}.svg"
-        write_text(target, standalone_svg(plot))
-        written.append(target)
+        drawn = standalone_svg(plot)
+        write_text(folder / f"{name}.svg", drawn)
+        _save(drawn, folder / f"{name}.png")
+        written += [folder / f"{name}.svg", folder / f"{name}.png"]
     return written
+
+
+def _save(drawn: str, target: Path) -> None:
+    try:
+        paint_svg(drawn).save(target, optimize=True)
+    except OSError as error:
+        raise StoreError(f"{target}: cannot be written ({error}); free space or choose another --out") from error
 
 
 def standalone_svg(plot: Scatter | Lines | Heatmap) -> str:

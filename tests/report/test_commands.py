@@ -58,7 +58,7 @@ def test_figures_are_whole_svg_and_png(run, tmp_path):
     for file in files:
         if file.suffix == ".png":
             with Image.open(file) as picture:
-                assert picture.width > 800
+                assert picture.width > 300
         else:
             root = ElementTree.fromstring(file.read_text())
             assert root.tag == "{http://www.w3.org/2000/svg}svg"
