@@ -30,6 +30,10 @@ class ModelError(ConsensusError):
     """A file that cannot be loaded or used as an image classifier."""
 
 
+class RejectedModelError(ModelError):
+    """A file that is refused for what it holds, before any library is asked to run it."""
+
+
 class UnsupportedOperatorError(ModelError):
     """A graph on whose path from input to output some operators have no gradient rule."""
 

@@ -25,6 +25,7 @@ from consensus_onnx.cli.app import EXIT_INCOMPLETE
 @click.option("--seed", type=int, help="Of everything random.")
 @click.option("--provider", help="auto, cpu or cuda; cuda fails where no GPU can be used.")
 @click.option("--workers", type=int, help="Members side by side.")
+@click.option("--retry-failed", is_flag=True, help="Ask again what crashed, hung or ran out of memory before.")
 @click.option("--config", type=click.Path(path_type=Path), help="YAML settings; configs/default.yaml shows every key.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="One setting, such as lime.samples=200.")
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON on standard output.")
@@ -42,6 +43,7 @@ def audit_command(
     seed: int | None,
     provider: str | None,
     workers: int | None,
+    retry_failed: bool,
     config: Path | None,
     overrides: tuple[str, ...],
     as_json: bool,
@@ -81,7 +83,7 @@ def audit_command(
     committee = load_committee(models)
     dataset = read_dataset(images, labels, masks=masks, classes=classes or committee.classes)
     with progress_listener(quiet=quiet or as_json) as listen:
-        run = audit(committee, dataset, out=out, settings=settings, listen=listen)
+        run = audit(committee, dataset, out=out, settings=settings, listen=listen, retry_failed=retry_failed)
     write_report(run)
     if as_json:
         print_json(run)

@@ -11,6 +11,7 @@ from onnx import ModelProto
 
 from consensus_onnx.arrays import AnyArray, Float32Array, Float64Array, UInt8Array
 from consensus_onnx.committee.answering import choose_output, resolve_output
+from consensus_onnx.committee.backoff import Ceiling
 from consensus_onnx.committee.batching import with_symbolic_batch
 from consensus_onnx.committee.discovery import Member
 from consensus_onnx.committee.facts import ModelFacts
@@ -20,10 +21,13 @@ from consensus_onnx.committee.reading import resolve_input, resolve_preprocessin
 from consensus_onnx.committee.sheet import make_sheet
 from consensus_onnx.errors import ModelError
 from consensus_onnx.runtime import RuntimeSettings, open_session
-from consensus_onnx.runtime.session import first_line, provider_of
+from consensus_onnx.runtime.session import provider_of
+from consensus_onnx.runtime.text import first_line
 
 T = TypeVar("T")
 
+# Alone, a picture takes another path through a MatMul of two computed operands (GEMV): 1e-7 in a LIME weight.
+_FEWEST = 2
 _PROBES = 3  # pictures of noise that find out width, kind and batching of an output
 _SAME = 1e-5  # of the largest answer: what a loosened batch may differ by
 
@@ -66,9 +70,14 @@ class Classifier:
         return provider_of(self.session)
 
     @property
+    def ceiling(self) -> Ceiling:
+        """What memory has allowed so far."""
+        return self.derived("ceiling", Ceiling)
+
+    @property
     def batch(self) -> int:
-        """Pictures per forward pass."""
-        return self.facts.input.batch or self.runtime.batch_for(self.provider)
+        """Pictures per forward pass; fewer once memory ran out."""
+        return self.facts.input.batch or self.ceiling.under(self.runtime.batch_for(self.provider))
 
     def input_tensor(self, canvas: UInt8Array) -> Float32Array:
         """Return what the member reads of one canvas: float32 (C, h, w) or (h, w, C)."""
@@ -84,13 +93,20 @@ class Classifier:
     def raw(self, batch: AnyArray) -> Float64Array:
         """Run the model on a batch of its inputs and return its outputs, whatever they are, float64 (B, L).
 
+        A batch for which there is not the memory is run in halves, and so are all later ones.
+
         Raises
         ------
         ModelError
             If the run fails.
         """
+        reads, answers, fixed = self.facts.input.name, self.facts.output.name, self.facts.input.batch
+
+        def in_passes_of(size: int) -> Float64Array:
+            return run_rows(self.session, reads, answers, batch, fixed or size)
+
         try:
-            return run_rows(self.session, self.facts.input.name, self.facts.output.name, batch, self.facts.input.batch)
+            return self.ceiling.run(len(batch), max(_FEWEST, len(batch) if fixed else 0), in_passes_of)
         except Exception as error:  # the runtime's own classes, MemoryError, ValueError alike
             raise ModelError(f"{self.member.path}: fails while running: {first_line(error)}") from error
 
@@ -174,8 +190,7 @@ def open_classifier(member: Member, runtime: RuntimeSettings) -> Classifier:
 
 def run_rows(session: Any, reads: str, output: str, batch: AnyArray, fixed: int) -> Float64Array:
     """Run a session over a batch, in pieces of `fixed` pictures where that is not 0, and return float64 (B, L)."""
-    # Alone, a picture takes another path through a MatMul of two computed operands (GEMV): 1e-7 in a LIME weight.
-    size = fixed or max(len(batch), 2)
+    size = fixed or max(len(batch), _FEWEST)
     pieces = [np.asarray(session.run([output], {reads: piece})[0]) for piece in _pieces(batch, size)]
     rows: Float64Array = np.concatenate(pieces)[: len(batch)].reshape(len(batch), -1).astype(np.float64)
     return rows

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from consensus_onnx.engine.supervisor import WorkerError
 from consensus_onnx.engine.wire import Message
 from consensus_onnx.explainers import Explainer
 from consensus_onnx.images import canvas_digest
+from consensus_onnx.runtime.text import printable
 
 
 def facts_in(answer: Message) -> tuple[ModelFacts, str]:
@@ -78,15 +80,42 @@ def image_in(
     return {"digest": canvas_digest(arrays["canvas"]), "superpixels": counts}, arrays
 
 
-def error_in(answer: Message) -> Mapping[str, Any] | None:
-    """Return what the worker says went wrong: `text`, and whether it is an operator that is `unsupported`."""
+@dataclass(frozen=True)
+class Trouble:
+    """What a worker says went wrong.
+
+    Attributes
+    ----------
+    kind : str
+        'unsupported' for an operator without a rule, 'rejected' for a file that was refused, 'oom' where memory ran
+        out, 'error' for all else.
+    text : str
+        In words, printable.
+    """
+
+    kind: Literal["unsupported", "rejected", "oom", "error"]
+    text: str
+
+
+def trouble_in(answer: Message) -> Trouble | None:
+    """Return what the worker says went wrong, None if nothing."""
     error = answer.header.get("error")
-    if error is None:
-        return None
-    try:
-        return {"text": str(error["text"]), "unsupported": bool(error["unsupported"])}
-    except (KeyError, TypeError) as broken:
-        raise WorkerError("bad_output", f"it tells of an error without saying which: {broken}") from broken
+    match error:
+        case None:
+            return None
+        case {"kind": "unsupported" | "rejected" | "oom" | "error" as kind, "text": str(text)}:
+            return Trouble(kind, printable(text, 2000))
+    raise WorkerError("bad_output", f"it tells of an error without saying which: {printable(str(error))}")
+
+
+def containment_in(opening: Message) -> dict[str, str]:
+    """Return what a worker says it was kept from, by what it was."""
+    match opening.header.get("contained"):
+        case dict(report) if all(
+            isinstance(word, str) and word.isprintable() for item in report.items() for word in item
+        ):
+            return {name[:40]: word[:40] for name, word in report.items()}
+    return {}
 
 
 def _array(

@@ -14,6 +14,7 @@ from consensus_onnx.engine.folder import claimed_folder, run_identity
 from consensus_onnx.engine.images_stage import ImageStage, PreparedImage, prepare_images
 from consensus_onnx.engine.member_state import MemberState
 from consensus_onnx.engine.members_stage import MembersStage
+from consensus_onnx.engine.presence import FolderPresence
 from consensus_onnx.engine.results import write_results
 from consensus_onnx.engine.run import Run
 from consensus_onnx.engine.settings import AuditSettings
@@ -32,6 +33,7 @@ def audit(
     explainers: Sequence[Explainer] | None = None,
     settings: AuditSettings | None = None,
     listen: Listener = silent,
+    retry_failed: bool = False,
 ) -> Run:
     """Explain every member on every image, vote, score, and leave a run folder.
 
@@ -51,6 +53,8 @@ def audit(
         Everything else; default as in configs/default.yaml.
     listen : callable
         Is told `Event` objects as work goes on.
+    retry_failed : bool
+        Ask again what crashed, hung or ran out of memory in an earlier audit of this run folder.
 
     Returns
     -------
@@ -86,11 +90,14 @@ def audit(
     try:
         with claimed_folder(folder, run_identity(settings, chosen)) as identity:
             store = RunStore(folder)
-            stage = prepare_images(store, items, settings, chosen, listen)
+            presence = FolderPresence.of(folder)
+            stage = prepare_images(store, items, settings, chosen, listen, presence, retry_failed)
             if not stage.images:
-                first = next(iter(stage.failures.values()), "none given")
+                first = next((failure.reason for failure in stage.failures.values()), "none given")
                 raise ImageError(f"none of the {len(items)} images can be used; the first: {first}")
-            states = _ask_members(store, committee, stage, settings, chosen, listen)
+            members = MembersStage(store, settings, chosen, stage.images, listen, presence, retry_failed)
+            states = _ask_members(members, committee, stage)
+            presence.check()
             write_results(store, identity, committee, states, stage, items, settings, chosen)
     except BrokenPipeError:  # of a listener that prints
         raise
@@ -102,16 +109,9 @@ def audit(
     return Run.open(folder)
 
 
-def _ask_members(
-    store: RunStore,
-    committee: Committee,
-    stage: ImageStage,
-    settings: AuditSettings,
-    explainers: tuple[Explainer, ...],
-    listen: Listener,
-) -> list[MemberState]:
+def _ask_members(members: MembersStage, committee: Committee, stage: ImageStage) -> list[MemberState]:
+    store, settings = members.store, members.settings
     states = [MemberState(member) for member in committee]
-    members = MembersStage(store, settings, explainers, stage.images, listen)
     for state in states:
         members.recall(state)
     if committee.classes is None:
@@ -121,7 +121,7 @@ def _ask_members(
     if settings.target == "majority":
         members.predict(states)
     members.explain(states, _target_policy(settings, store, states))
-    if not any(_explained(store, state, stage, explainers) for state in states):
+    if not any(_explained(store, state, stage, members.explainers) for state in states):
         reasons = "; ".join(f"{state.member.name}: {state.outcome()[1]}" for state in states[:3])
         raise ModelError(f"none of the {len(states)} members can be used: {reasons}")
     return states
@@ -150,7 +150,7 @@ def _target_policy(
 
     def most_voted(state: MemberState, image: PreparedImage) -> int:
         if image.row not in majority:
-            majority[image.row] = _majority(store, [s for s in states if s.predicted], image.row)
+            majority[image.row] = _majority(store, [s for s in states if image.row in s.predicted], image.row)
         return majority[image.row]
 
     return most_voted
@@ -204,7 +204,9 @@ def _check_names(explainers: Sequence[Explainer]) -> None:
     names = [explainer.name for explainer in explainers]
     if not names or len(set(names)) != len(names):
         raise ConfigError(f"explainers must have names that differ, got {names}; give one of them another name")
-    reserved = {"images", "rows", "superpixels", "predictions", "results", "members"} & set(names)
+    reserved = {"images", "rows", "superpixels", "predictions", "results", "members", "failures", "workers"} & set(
+        names
+    )
     if reserved:
         raise ConfigError(f"explainer name {reserved.pop()!r} is reserved for the run folder; choose another")
     odd = next((name for name in names if not re.fullmatch(r"[A-Za-z0-9][\w-]*", name, re.ASCII)), None)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from consensus_onnx.engine.jobs import GradientJob
-from consensus_onnx.engine.supervisor import Limits, Script, Task, WorkerError, run_tasks
+from consensus_onnx.engine.limits import Limits
+from consensus_onnx.engine.supervisor import Script, Task, WorkerError, run_tasks
 from consensus_onnx.errors import ModelError, UnsupportedOperatorError
 
 
@@ -59,11 +60,12 @@ def write_gradient(job: GradientJob, limits: Limits | None = None) -> GradientFi
             opening = yield {}
             answers.append(opening.header)
         except WorkerError as failure:
-            answers.append({"error": {"text": f"{job.model}: {failure}", "unsupported": False}})
+            answers.append({"error": {"text": f"{job.model}: {failure}", "kind": "error"}})
 
-    run_tasks([Task(job, script())], 1, limits or Limits())
+    tasks = iter([Task(job, script())])
+    run_tasks(lambda: next(tasks, None), 1, limits or Limits())
     header = answers[0]
     if "error" in header:
         error = header["error"]
-        raise (UnsupportedOperatorError if error["unsupported"] else ModelError)(error["text"])
+        raise (UnsupportedOperatorError if error["kind"] == "unsupported" else ModelError)(error["text"])
     return GradientFile(job.out, **header)

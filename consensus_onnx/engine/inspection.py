@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from consensus_onnx.committee import Committee, Member, ModelFacts
 from consensus_onnx.committee.inspection import Accuracy
 from consensus_onnx.engine.jobs import InspectionJob
+from consensus_onnx.engine.limits import limits_of
 from consensus_onnx.engine.settings import AuditSettings
-from consensus_onnx.engine.supervisor import Limits, Script, Task, WorkerError, run_tasks
+from consensus_onnx.engine.supervisor import Script, Task, WorkerError, run_tasks
 from consensus_onnx.images import Item
 
 
@@ -88,10 +89,9 @@ def inspect_committee(
         found[member.name] = inspection
         listen(inspection)
 
-    tasks = (
+    tasks = iter(
         Task(InspectionJob(member, settings.runtime, tuple(items), settings.canvas), script(member))
         for member in committee
     )
-    limits = Limits(settings.engine.opening_seconds, settings.engine.command_seconds)
-    run_tasks(tasks, settings.engine.workers, limits)
+    run_tasks(lambda: next(tasks, None), settings.engine.workers, limits_of(settings.engine))
     return tuple(found[member.name] for member in committee)

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import asdict, dataclass, field, fields
+from typing import Any, TypeAlias
 
 from consensus_onnx.committee import Member, ModelFacts
+from consensus_onnx.engine.failures import Failure
+
+UnitName: TypeAlias = tuple[str, int]
+"""An explainer, or `PREDICTION`, and the row of an image."""
+
+OPENING: UnitName = ("opening", -1)
 
 
 @dataclass
@@ -30,10 +38,22 @@ class MemberState:
         In words.
     unsupported : dict of str to str
         Explainers that the member cannot serve, with the reason.
-    failures : dict of (str, int) to str
-        Reasons by explainer ('' for the prediction) and row of the image.
+    failures : dict of (str, int) to Failure
+        Units that cannot be had.
     predicted : dict of int to int
         Own top-1 class by row.
+    quarantined : mapping of str to receipt
+        What earlier audits gave up, by unit; see `failures.Quarantine`.
+    asked : dict of UnitName to str
+        What its worker is doing now, with the units' keys.
+    lost : dict of UnitName to int
+        How many workers each unit has cost.
+    one_by_one : bool
+        Whether its pictures are predicted one a command, to find the one that costs workers.
+    batch : int
+        Pictures per forward pass after memory ran out; 0 is as set.
+    started : float or None
+        When its first worker was started.
     """
 
     member: Member
@@ -43,18 +63,19 @@ class MemberState:
     status: str = "ok"
     reason: str = ""
     unsupported: dict[str, str] = field(default_factory=dict)
-    failures: dict[tuple[str, int], str] = field(default_factory=dict)
+    failures: dict[UnitName, Failure] = field(default_factory=dict)
     predicted: dict[int, int] = field(default_factory=dict)
+    quarantined: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    asked: dict[UnitName, str] = field(default_factory=dict)
+    lost: dict[UnitName, int] = field(default_factory=dict)
+    one_by_one: bool = False
+    batch: int = 0
+    started: float | None = None
 
     @property
     def alive(self) -> bool:
         """Whether anything can still be asked of the member."""
         return self.status == "ok"
-
-    @property
-    def complete(self) -> bool:
-        """Whether everything asked of it was answered."""
-        return self.alive and not self.unsupported and not self.failures
 
     @property
     def declared_digest(self) -> str:
@@ -94,7 +115,7 @@ class MemberState:
             explainer, reason = next(iter(self.unsupported.items()))
             return f"unsupported({explainer})", reason
         if self.failures:
-            (explainer, _), reason = next(iter(self.failures.items()))
-            more = f" (and {len(self.failures) - 1} more images)" if len(self.failures) > 1 else ""
-            return "run_error", f"{explainer or 'prediction'}: {reason}{more}"
+            (explainer, _), failure = next(iter(self.failures.items()))
+            more = f" (and {len(self.failures) - 1} more, see failures.csv)" if len(self.failures) > 1 else ""
+            return failure.status, f"{explainer}: {failure.reason}{more}"
         return "ok", ""

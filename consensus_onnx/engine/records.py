@@ -123,6 +123,25 @@ class ScoreRow:
 
 
 @dataclass(frozen=True)
+class FailureRow:
+    """An explanation, or a prediction, that a member could not give.
+
+    Attributes
+    ----------
+    member, explainer, image : str
+        Whose, by what ('prediction' for the member's own answer), of which.
+    status, reason : str
+        What happened, as in committee.csv, and why.
+    """
+
+    member: str
+    explainer: str
+    image: str
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class PerImageRow:
     """One explanation: what was asked, how it scored, how far it can be trusted.
 

@@ -12,11 +12,12 @@ from consensus_onnx.arrays import Float64Array
 from consensus_onnx.committee import Committee
 from consensus_onnx.config import to_mapping
 from consensus_onnx.consensus import member_scores
+from consensus_onnx.engine.failures import Failure
 from consensus_onnx.engine.folder import write_run_file
 from consensus_onnx.engine.images_stage import ImageStage, PreparedImage
 from consensus_onnx.engine.member_state import MemberState
-from consensus_onnx.engine.provenance import software_versions
-from consensus_onnx.engine.records import ImageRecord, MemberRecord, PerImageRow, ScoreRow
+from consensus_onnx.engine.provenance import noted_containment, software_versions
+from consensus_onnx.engine.records import FailureRow, ImageRecord, MemberRecord, PerImageRow, ScoreRow
 from consensus_onnx.engine.scoring import ExplainerResults, score_explainer, store_results
 from consensus_onnx.engine.seal import seal_folder
 from consensus_onnx.engine.settings import AuditSettings
@@ -25,7 +26,7 @@ from consensus_onnx.engine.tables import write_table
 from consensus_onnx.explainers import Explainer
 from consensus_onnx.images import Item
 
-TABLES = ("committee.csv", "images.csv", "scores.csv", "per_image.csv")
+TABLES = ("committee.csv", "images.csv", "scores.csv", "per_image.csv", "failures.csv")
 
 
 def write_results(
@@ -61,6 +62,7 @@ def write_results(
     write_table(store.folder / "images.csv", ImageRecord, _image_records(items, stage, probabilities, precisions))
     write_table(store.folder / "scores.csv", ScoreRow, score_rows)
     write_table(store.folder / "per_image.csv", PerImageRow, unit_rows)
+    write_table(store.folder / "failures.csv", FailureRow, _failure_rows(states, stage.images))
     content = {
         "identity": identity,
         "committee": {"name": committee.name, "classes": _classes(committee, states)},
@@ -73,6 +75,7 @@ def write_results(
             **{explainer.name: to_mapping(explainer) for explainer in explainers},
         },
         "versions": software_versions(),
+        "containment": noted_containment(store),
     }
     write_run_file(store.folder, content)
     seal_folder(store.folder, TABLES)
@@ -82,11 +85,11 @@ def _probabilities(
     store: RunStore, states: Sequence[MemberState], images: Sequence[PreparedImage]
 ) -> dict[int, Float64Array]:
     """Return the mean probability (L,) of the members for every row, where at least one predicted it."""
-    predicting = [state for state in states if state.predicted]
+    predicting = {image.row: [state for state in states if image.row in state.predicted] for image in images}
     return {
-        image.row: np.mean([store.probabilities(state.digest, image.row) for state in predicting], axis=0)
-        for image in images
-        if predicting
+        row: np.mean([store.probabilities(state.digest, row) for state in some], axis=0)
+        for row, some in predicting.items()
+        if some
     }
 
 
@@ -95,7 +98,7 @@ def _member_records(states: Sequence[MemberState], images: Sequence[PreparedImag
     records = []
     for state in states:
         status, reason = state.outcome()
-        right = [state.predicted[image.row] == image.item.label for image in labelled if state.predicted]
+        right = [state.predicted[image.row] == image.item.label for image in labelled if image.row in state.predicted]
         facts = state.facts
         records.append(
             MemberRecord(
@@ -129,6 +132,7 @@ def _image_records(
     for item in items:
         image = prepared.get(item.name)
         mean = probabilities.get(image.row) if image is not None else None
+        failure = stage.failures.get(item.name, Failure("ok", ""))
         records.append(
             ImageRecord(
                 name=item.name,
@@ -138,8 +142,8 @@ def _image_records(
                 mask=image is not None and "mask" in image.array_digests,
                 segments=0 if image is None else next(iter(image.superpixels.values()), 0),
                 committee_prediction=None if mean is None else int(np.argmax(mean)),
-                status="ok" if image is not None else "failed",
-                reason=stage.failures.get(item.name, ""),
+                status=failure.status,
+                reason=failure.reason,
                 digest="" if image is None else image.digest,
                 consensus_ap={
                     name: float("nan") if image is None else float(values[columns[item.name]])
@@ -194,6 +198,16 @@ def _unit_rows(
         for index, state in enumerate(states)
         for column, image in enumerate(images)
         if (receipt := receipts[index].get(image.row)) is not None
+    ]
+
+
+def _failure_rows(states: Sequence[MemberState], images: Sequence[PreparedImage]) -> list[FailureRow]:
+    """Return what single images cost members that are otherwise of use."""
+    names = {image.row: image.item.name for image in images}
+    return [
+        FailureRow(state.member.name, explainer, names[row], failure.status, failure.reason)
+        for state in states
+        for (explainer, row), failure in sorted(state.failures.items(), key=lambda item: item[0])
     ]
 
 

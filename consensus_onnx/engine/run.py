@@ -12,7 +12,7 @@ from consensus_onnx.arrays import AnyArray, BoolArray, Float64Array, UInt8Array
 from consensus_onnx.config import read_yaml
 from consensus_onnx.consensus import to_grid
 from consensus_onnx.engine.folder import RUN_FILE
-from consensus_onnx.engine.records import ImageRecord, MemberRecord, PerImageRow, ScoreRow
+from consensus_onnx.engine.records import FailureRow, ImageRecord, MemberRecord, PerImageRow, ScoreRow
 from consensus_onnx.engine.store import RunStore
 from consensus_onnx.engine.tables import read_table
 from consensus_onnx.errors import StoreError
@@ -90,6 +90,11 @@ class Run:
     def per_image_rows(self) -> tuple[PerImageRow, ...]:
         """The rows of per_image.csv."""
         return read_table(self.path / "per_image.csv", PerImageRow)
+
+    @cached_property
+    def failures(self) -> tuple[FailureRow, ...]:
+        """The rows of failures.csv: what single images cost members that are otherwise of use."""
+        return read_table(self.path / "failures.csv", FailureRow)
 
     def scores(self, explainer: str) -> Float64Array:
         """Return similarities to the consensus, float64 (M, I); NaN where a member has no explanation."""

@@ -36,6 +36,12 @@ class EngineSettings:
     workers: int = setting(1, "members side by side, each in its own process; the cores are shared out", minimum=1)
     opening_seconds: float = setting(300.0, "limit for a worker to start and open its model", above=0.0)
     command_seconds: float = setting(1800.0, "limit for one explanation of one image", above=0.0)
+    memory: int | Literal["auto"] = setting(
+        "auto",
+        "megabytes one worker may take on the CPU; auto shares out nine tenths of the machine's (or its control "
+        "group's)",
+        minimum=100,
+    )
 
     def __post_init__(self) -> None:
         check_settings(self)

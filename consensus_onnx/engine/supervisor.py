@@ -9,16 +9,21 @@ import os
 import pickle
 import signal
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from consensus_onnx.engine.jobs import Job
-from consensus_onnx.engine.wire import Message, decode
-from consensus_onnx.engine.worker import serve
+from consensus_onnx.engine.limits import Limits
+from consensus_onnx.engine.scratch import last_words, make_scratch, remove_scratch, sweep_abandoned
+from consensus_onnx.engine.wire import LARGEST_MESSAGE, Message, decode
+from consensus_onnx.engine.worker import Start, serve
+from consensus_onnx.runtime.memory import tells_of_memory
+from consensus_onnx.runtime.text import printable
 
 _LEAVING = 5.0  # seconds a worker may take to end once the connection is closed
 
@@ -32,7 +37,7 @@ class WorkerError(Exception):
     Attributes
     ----------
     status : str
-        'crashed(SIGNAL)', 'timeout(stage)' or 'bad_output'.
+        'crashed(SIGNAL)', 'timeout(stage)', 'oom' or 'bad_output'.
     """
 
     def __init__(self, status: str, reason: str) -> None:
@@ -57,45 +62,40 @@ class Task:
     script: Script
 
 
-@dataclass(frozen=True)
-class Limits:
-    """Wall-clock limits in seconds: for starting and opening, and for one command."""
-
-    opening: float = 300.0
-    command: float = 1800.0
-
-
 @dataclass
 class _Running:
     task: Task
-    process: SpawnProcess
+    process: ForkServerProcess
     connection: Connection
+    scratch: Path
     stage: str
     deadline: float
+    ended: bool = False
 
 
-def run_tasks(tasks: Iterable[Task], workers: int, limits: Limits) -> None:
-    """Run tasks in order of appearance, at most `workers` at a time; returns when all have ended.
+def run_tasks(next_task: Callable[[], Task | None], workers: int, limits: Limits) -> None:
+    """Run tasks, at most `workers` at a time; returns when there is no other and all have ended.
 
     A task's failure is thrown into its own script as `WorkerError` and touches no other. Whatever leaves this
     function early (Ctrl-C among them) kills all workers first.
 
     Parameters
     ----------
-    tasks : iterable of Task
-        Started lazily, one by one.
+    next_task : callable
+        Asked whenever a worker could be started; None says that there is nothing to start now. A script that ends
+        may put work back: it is asked again after each.
     workers : int
         Processes side by side; the cores are shared out among them.
     limits : Limits
-        After which a silent worker is killed.
+        After which a silent worker is killed, and beyond which it gets no memory.
     """
-    waiting = iter(tasks)
+    sweep_abandoned()
     threads = threads_per_worker(workers)
     running: list[_Running] = []
     try:
         while True:
-            while len(running) < workers and (task := next(waiting, None)) is not None:
-                running.append(_start(task, threads, limits))
+            while len(running) < workers and (task := next_task()) is not None:
+                _start(task, threads, limits, running)
             if not running:
                 return
             _wait(running)
@@ -112,22 +112,62 @@ def threads_per_worker(workers: int) -> int:
     return max(1, len(os.sched_getaffinity(0)) // workers)
 
 
-def _start(task: Task, threads: int, limits: Limits) -> _Running:
+def _start(task: Task, threads: int, limits: Limits, running: list[_Running]) -> None:
     next(task.script)  # to its first, empty command: the opening is answered unasked
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=serve, args=(theirs, pickle.dumps(task.job), threads), daemon=True)
-    with _ctrl_c_later():
-        process.start()
-    theirs.close()
-    return _Running(task, process, ours, "opening", time.monotonic() + limits.opening)
+    context = _context()
+    with _signals_later():  # until the worker is on the list of those that are killed should one arrive
+        scratch = make_scratch()
+        ours, theirs = context.Pipe()
+        start = Start(pickle.dumps(task.job), threads, str(scratch), limits.memory, dict(os.environ))
+        process = context.Process(target=serve, args=(theirs, start), daemon=True)
+        try:
+            process.start()
+        except BaseException:
+            ours.close()
+            remove_scratch(scratch)
+            raise
+        finally:
+            theirs.close()
+        running.append(_Running(task, process, ours, scratch, "opening", time.monotonic() + limits.opening))
+
+
+def _context() -> ForkServerContext:
+    """Return where workers come from: a process with everything imported and nothing else done, forked for each.
+
+    Importing takes a second of each worker's time otherwise. ONNX Runtime is not among it, so that no thread and no
+    session of it is ever forked; nor has that process seen a byte of a model.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["consensus_onnx.engine.services", "consensus_onnx.engine.confines"])
+    with _one_thread():
+        forkserver.ensure_running()
+    return context
 
 
 @contextlib.contextmanager
-def _ctrl_c_later() -> Iterator[None]:
-    """Hold SIGINT back: a process started here inherits that, so Ctrl-C cannot hit it before it ignores the signal."""
-    resource_tracker.ensure_running()  # multiprocessing starts it with the first process, and lets SIGINT through then
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def _one_thread() -> Iterator[None]:
+    """Let linear algebra libraries that a child process imports start no threads: they would not be forked."""
+    names = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _signals_later() -> Iterator[None]:
+    """Hold back what would end this process: a half-started worker would complain, or be left behind.
+
+    A process started here inherits that, so Ctrl-C cannot hit it before it ignores the signal.
+    """
+    resource_tracker.ensure_running()  # multiprocessing starts it with the first process, and lets signals through then
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
     finally:
@@ -170,7 +210,7 @@ def _hear(worker: _Running) -> Message | None:
     """Return a worker's message, None if it has nothing to say yet."""
     if worker.connection.poll():
         try:
-            data = worker.connection.recv_bytes()
+            data = worker.connection.recv_bytes(LARGEST_MESSAGE)
         except (EOFError, OSError):
             worker.process.join(timeout=_LEAVING)
             if worker.process.is_alive():
@@ -179,23 +219,40 @@ def _hear(worker: _Running) -> Message | None:
         try:
             return decode(data)
         except (ValueError, KeyError, TypeError) as error:
-            raise WorkerError("bad_output", f"its worker sent what cannot be read: {error}") from error
+            raise WorkerError("bad_output", f"its worker sent what cannot be read: {printable(str(error))}") from error
     if time.monotonic() >= worker.deadline:
         raise WorkerError(f"timeout({worker.stage})", f"no answer within the limit during {worker.stage}; killed")
     return None
 
 
 def _death(worker: _Running) -> WorkerError:
+    """Say how a worker ended, with the last it printed."""
+    words = last_words(worker.scratch)
+    line = next((line for line in reversed(words.splitlines()) if line.strip()), "")
+    said = f" ({printable(line, 200)})" if line else ""
     code = worker.process.exitcode or 0
-    if code < 0:
-        name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-        return WorkerError(f"crashed({name})", f"its process was killed by {name} during {worker.stage}")
-    hint = '; put the audit of a script under `if __name__ == "__main__":`' if worker.stage == "opening" else ""
-    return WorkerError(f"crashed(exit {code})", f"its process ended with exit code {code} during {worker.stage}{hint}")
+    if code >= 0:
+        hint = '; put the audit of a script under `if __name__ == "__main__":`' if worker.stage == "opening" else ""
+        reason = f"its process ended with exit code {code} during {worker.stage}{said}{hint}"
+        return WorkerError(f"crashed(exit {code})", reason)
+    name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+    status = "oom" if tells_of_memory(words) else f"crashed({name})"
+    if name == "SIGKILL" and not said:
+        said = " (perhaps because the machine ran out of memory)"
+    return WorkerError(status, f"its process was killed by {name} during {worker.stage}{said}")
 
 
 def _kill(worker: _Running) -> None:
+    """End a worker and whatever it has started, and clear away what it leaves."""
+    if worker.ended:
+        return
+    if worker.process.pid is not None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(worker.process.pid, signal.SIGKILL)  # its group; it has none before `serve` makes one
     if worker.process.is_alive():
         worker.process.kill()
     worker.process.join()
+    worker.ended = True
+    worker.process.close()
     worker.connection.close()
+    remove_scratch(worker.scratch)

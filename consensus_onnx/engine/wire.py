@@ -20,6 +20,7 @@ _DTYPES = ("uint8", "bool", "int32", "uint16", "float32", "float64")
 _LENGTH = struct.Struct("<Q")
 _LARGEST = 2**40  # values of an array; far above any explanation, far below what overflows an index
 _MOST_AXES = 4
+LARGEST_MESSAGE = 2**30  # bytes; a canvas of 4096 x 4096 with two sets of superpixels has 120 MB
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from consensus_onnx.gradients import averaging_model, gradient_model
 from consensus_onnx.gradients.accumulate import SQUARE_SUM, SQUARE_SUM_OUT, SUM, SUM_OUT
 from consensus_onnx.gradients.model import SEED
 from consensus_onnx.runtime import open_session
-from consensus_onnx.runtime.session import first_line
+from consensus_onnx.runtime.text import first_line
 
 Of = Literal["logits", "probabilities"]
 
@@ -46,33 +46,47 @@ class GradientSession:
     def over(self, inputs: AnyArray, target: int) -> GradientSums:
         """Add up the gradients of a common class over inputs (S, ...) of the member's own form.
 
+        Passes become smaller where there is not the memory; the sums are the same bytes.
+
         Raises
         ------
         ModelError
             If the run fails, or a gradient is NaN or infinite.
         """
-        facts = self.classifier.facts
-        fixed = facts.input.batch
-        size = fixed or self.classifier.batch
+        fixed = self.classifier.facts.input.batch
         sums = np.zeros((1, *inputs.shape[1:]), np.float32)
-        squares = np.zeros_like(sums)
-        for start in range(0, len(inputs), size):
-            batch = inputs[start : start + size]
-            seed = self._seed(len(batch), facts.output.class_offset + target)
-            if fixed and len(batch) < fixed:  # a seed of zeros adds nothing to the sums
-                missing = fixed - len(batch)
-                batch = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)])
-                seed = np.concatenate([seed, np.zeros((missing, *seed.shape[1:]), seed.dtype)])
-            feeds = {facts.input.name: batch, SEED: seed, SUM: sums, SQUARE_SUM: squares}
+        state = (sums, np.zeros_like(sums))
+        start = 0
+        while start < len(inputs):
+            left = inputs[start:]
+
+            def add(size: int, left: AnyArray = left, state: tuple[AnyArray, AnyArray] = state) -> tuple[int, Any]:
+                return min(size, len(left)), self._add(left[:size], target, state)
+
             try:
-                sums, squares = self.session.run([SUM_OUT, SQUARE_SUM_OUT], feeds)
+                count, state = self.classifier.ceiling.run(self.classifier.batch, fixed or 1, add)
             except Exception as error:  # the runtime's own classes, MemoryError, ValueError alike
                 raise ModelError(
                     f"{self.classifier.member.path}: its gradient graph fails while running: {first_line(error)}"
                 ) from error
+            start += count
+        sums, squares = state
         if not (np.isfinite(sums).all() and np.isfinite(squares).all()):
             raise ModelError(f"{self.classifier.member.path}: its gradient is NaN or infinite")
         return GradientSums(sums[0].astype(np.float64), squares[0].astype(np.float64))
+
+    def _add(self, batch: AnyArray, target: int, state: tuple[AnyArray, AnyArray]) -> tuple[AnyArray, AnyArray]:
+        """Return the sums after a batch that fits into one pass."""
+        facts = self.classifier.facts
+        seed = self._seed(len(batch), facts.output.class_offset + target)
+        missing = facts.input.batch - len(batch)
+        if missing > 0:  # a seed of zeros adds nothing to the sums
+            batch = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)])
+            seed = np.concatenate([seed, np.zeros((missing, *seed.shape[1:]), seed.dtype)])
+        sums, squares = state
+        feeds = {facts.input.name: batch, SEED: seed, SUM: sums, SQUARE_SUM: squares}
+        sums, squares = self.session.run([SUM_OUT, SQUARE_SUM_OUT], feeds)
+        return sums, squares
 
     def _seed(self, count: int, output: int) -> AnyArray:
         seed = np.zeros((count, self.classifier.facts.output.width), self.seed_dtype)

@@ -12,6 +12,7 @@ from consensus_onnx.config import check_settings, setting
 from consensus_onnx.errors import ModelError
 from consensus_onnx.runtime.providers import Provider, provider_name, provider_options
 from consensus_onnx.runtime.telemetry import disable_telemetry
+from consensus_onnx.runtime.text import first_line
 
 # Written out because a file from a stranger must not choose for us. Function expansion by default takes 239 s on a
 # 10^5-fold nested model, folding 1.8 GB on a 152-byte one; a renamed .ort file would load as ORT's own format.
@@ -107,17 +108,6 @@ def open_session(model: ModelProto | bytes | Path, settings: RuntimeSettings | N
 def provider_of(session: Any) -> str:
     """Return the provider that really runs a session: 'cpu', 'cuda'."""
     return provider_name(session.get_providers()[0])
-
-
-def first_line(error: BaseException, limit: int = 300) -> str:
-    """Return an error's text in one printable line of at most `limit` characters.
-
-    Error texts quote names from the model file, so they are as untrusted as the file: a 5 MB operator name makes a
-    10 MB message, with control characters.
-    """
-    text = " ".join(str(error)[: 10 * limit].split())
-    printable = "".join(character if character.isprintable() else "?" for character in text)
-    return printable if len(printable) <= limit else printable[: limit - 3] + "..."
 
 
 def runtime_version() -> str:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
+from numba.core import caching
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -41,3 +42,23 @@ def _compile(function: Callable[P, R], **options: Any) -> Callable[P, R]:
     except RuntimeError:  # neither the package's folder nor the user's cache folder can be written: compile each time
         compiled = decorate(cache=False)(function)
     return cast("Callable[P, R]", compiled)
+
+
+def keep_compiled_in_memory() -> None:
+    """Write no compiled code to the cache on disk from now on, in this process; what is there is still used.
+
+    For a process that may not write there: Numba would fail over a kernel that it compiled and cannot store.
+    """
+
+    def leave_unsaved(*_: object) -> None:
+        """Take no notice."""
+
+    caching.Cache.save_overload = leave_unsaved
+
+
+def use_threads(count: int) -> None:
+    """Let kernels run on so many threads; for a forked process, whose environment Numba has not read.
+
+    Never more than Numba counted cores when it was imported.
+    """
+    numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))

@@ -30,7 +30,7 @@ from worlds import SETTINGS, World, tree
 def test_a_worker_that_fails_is_its_members_status(
     how: str, status: str, reason: str, world: World, tmp_path: Path
 ) -> None:
-    settings = replace(SETTINGS, limit=2, engine=replace(SETTINGS.engine, command_seconds=4.0))
+    settings = replace(SETTINGS, limit=1, engine=replace(SETTINGS.engine, command_seconds=4.0))
     run = co.audit(
         co.load_committee(world.models),
         world.pictures,
@@ -61,7 +61,7 @@ def test_bad_files_cost_only_themselves(world: World, finished: co.Run, tmp_path
     (models / "empty.onnx").touch()
     run, _ = World(models, world.pictures, world.labels).audit(tmp_path / "run")
     by_name = {member.name: member for member in run.members}
-    assert [by_name[name].status for name in ("noise", "pointer", "empty")] == ["load_error"] * 3
+    assert [by_name[name].status for name in ("noise", "pointer", "empty")] == ["rejected"] * 3
     assert "is not an ONNX file" in by_name["noise"].reason
     assert "git lfs pull" in by_name["pointer"].reason
     assert "is empty" in by_name["empty"].reason
@@ -72,7 +72,7 @@ def test_bad_files_cost_only_themselves(world: World, finished: co.Run, tmp_path
 
 
 def test_a_model_without_gradient_is_scored_by_lime_alone(tmp_path: Path, world: World) -> None:
-    nets = {"det": tiny_models.unsupported_operator(size=8, classes=6)}
+    nets = {"det": tiny_models.unsupported_operator(size=8, classes=10)}
     models = tiny_models.write_committee(tmp_path / "models", nets)
     run, _ = World(models, world.pictures, world.labels).audit(tmp_path / "run", limit=2)
     (member,) = run.members

@@ -15,7 +15,7 @@ from onnx import helper
 
 import consensus_onnx as co
 from consensus_onnx.runtime import open_session, runtime_version
-from consensus_onnx.runtime.session import first_line
+from consensus_onnx.runtime.text import first_line
 from tiny_models import TinyNet, build
 
 MODEL = TinyNet().model()

@@ -1,0 +1,31 @@
+"""Recognising that memory ran out: by the words, since no two libraries raise the same class for it."""
+
+from __future__ import annotations
+
+# ONNX Runtime raises Fail on the CPU, RuntimeException on CUDA, and both for a hundred other reasons.
+_WORDS = (
+    "Failed to allocate memory",
+    "bad_alloc",
+    "out of memory",
+    "Available memory of",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "Unable to allocate",  # NumPy
+    "Cannot allocate memory",  # ENOMEM
+)
+
+
+def tells_of_memory(text: str) -> bool:
+    """Return whether a message says that an allocation failed."""
+    folded = text.casefold()
+    return any(words.casefold() in folded for words in _WORDS)
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error, or one it was raised from, means that an allocation failed."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, MemoryError) or tells_of_memory(str(seen)[:10_000]):
+            return True
+        seen = seen.__cause__
+    return False
