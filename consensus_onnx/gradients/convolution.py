@@ -151,7 +151,7 @@ def _flipped(emit: GraphWriter, weight: str, group: int) -> str:
     constant = emit.fact(weight).constant
     if constant is not None:  # at once: each step of the way below would be hashed and kept
         turned = constant.reshape(group, shape[0] // group, *shape[1:]).swapaxes(1, 2)
-        return emit.constant(np.flip(turned.reshape(group * shape[1], -1, *shape[2:]), range(2, 2 + rank)))
+        return emit.constant(np.flip(turned.reshape(group * shape[1], -1, *shape[2:]), tuple(range(2, 2 + rank))))
     flat = emit.reshape(weight, [group, shape[0] // group, *shape[1:]])
     swapped = emit.transpose(flat, [0, 2, 1, *range(3, 3 + rank)])
     merged = emit.reshape(swapped, [group * shape[1], shape[0] // group, *shape[2:]])

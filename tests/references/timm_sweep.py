@@ -4,8 +4,9 @@
 
 runs with the Python that has consensus_onnx; TORCH_PYTHON is one of another environment with torch, torchvision, timm,
 onnx and onnxscript. One process per step and model, each with a time limit, small models first. The table grows by one
-row per model and exporter; rows that stand there are not made again, so the sweep can be stopped and resumed. Where the
-two gradients differ by more than 1e-4, both are compared with PyTorch's in float64. About an hour on two idle cores.
+row per model and exporter, and docs/timm.md with it; rows that stand there are not made again, so the sweep can be
+stopped and resumed. Where the two gradients differ by more than 1e-4, both are compared with PyTorch's in float64.
+About an hour on two idle cores.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import timm_page
 
 HERE = Path(__file__).parent
 # From this error on both gradients are compared with one in float64.
@@ -97,6 +100,7 @@ def main() -> None:
             writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
+        timm_page.write(options.table)
         sys.stdout.write(f"{model} {exporter}: {found}\n")
         sys.stdout.flush()
 
