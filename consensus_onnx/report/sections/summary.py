@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+import numpy as np
+
+from consensus_onnx.consensus import member_scores
 from consensus_onnx.engine.records import ImageRecord
 from consensus_onnx.engine.run import Run
 from consensus_onnx.report.experiments import Experiments
@@ -35,6 +38,7 @@ class Finding:
     last: Standing | None
     coefficient: str
     verdict: str
+    objects: str
     reliability: str
 
 
@@ -104,7 +108,23 @@ def _finding(run: Run, explainer: str) -> Finding:
         scored[-1] if len(scored) > 1 else None,
         coefficient(correlation),
         accuracy_verdict(correlation),
+        _objects(run, explainer),
         _reliability([row.split_half for row in rows], [row.r2 for row in rows]),
+    )
+
+
+def _objects(run: Run, explainer: str) -> str:
+    """Say how well the consensus finds the objects beside its members; empty without masks."""
+    agreed = run.consensus_ap(explainer)
+    masked = np.isfinite(agreed)
+    if not masked.any():
+        return ""
+    precision = member_scores(run.mask_ap(explainer)[:, masked])
+    known = precision[np.isfinite(precision)]
+    value = float(agreed[masked].mean())
+    return (
+        f"Against the masks of {count(int(masked.sum()), 'image')} the consensus reaches an average precision of "
+        f"{number(value, 2)}, more than {int((known < value).sum())} of {known.size} members."
     )
 
 
