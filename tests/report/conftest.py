@@ -12,6 +12,7 @@ import pytest
 
 from consensus_onnx.committee import Committee, Member, MemberDeclaration, ModelFacts
 from consensus_onnx.committee.facts import InputFacts, OutputFacts, Preprocessing
+from consensus_onnx.engine.failures import Failure
 from consensus_onnx.engine.images_stage import ImageStage, PreparedImage
 from consensus_onnx.engine.keys import array_digest
 from consensus_onnx.engine.member_state import MemberState
@@ -107,7 +108,8 @@ def _write_run(
     states = [_state(store, fake, prepared, chosen) for fake in members]
     committee = Committee(committee_name, tuple(state.member for state in states), CLASSES)
     everything = [*items, *(Item(name, folder / name) for name in failed)]
-    stage = ImageStage(tuple(prepared), failed)
+    failures = {name: Failure("load_error", reason) for name, reason in failed.items()}
+    stage = ImageStage(tuple(prepared), failures)
     write_results(store, {"target": "predicted"}, committee, states, stage, everything, settings, chosen)
     return Run.open(folder)
 

@@ -100,7 +100,7 @@ def test_page_tells_what_is_missing(written):
     _, page = read(written)
     assert "broken load_error not an ONNX file" in page.words
     assert "unsupported(smoothgrad)" in page.words
-    assert "torn.png image failed does not decode" in page.words
+    assert "torn.png image load_error does not decode" in page.words
     assert "layout assumed NCHW" in page.words
     assert "No explanation from delta, broken." in page.words
 
