@@ -12,21 +12,25 @@ import numpy as np
 
 import consensus_onnx as co
 from consensus_onnx.explainers.protocol import Kind
+from consensus_onnx.images import canvas_digest
 
 
 @dataclass(frozen=True)
 class Misbehaving:
-    """Explains everybody by ones but `victim`, to whom it does something else."""
+    """Explains everybody alike but `victim`, to whom it does something else: on all pictures, or those of a digest."""
 
     how: str
     victim: str = "depthwise"
+    only: tuple[str, ...] = ()
     name: ClassVar[str] = "misbehaving"
     kind: ClassVar[Kind] = "pixel"
 
     def explain(self, member, canvas, target="predicted", seed=0, *, segments=None):  # type: ignore[no-untyped-def]
         """Explain, or misbehave."""
         values = np.add.outer(np.arange(8), np.arange(8)).astype(np.float32)
-        if member.member.name == self.victim:
+        if member.member.name == self.victim and (not self.only or canvas_digest(canvas) in self.only):
+            if self.how == "memory" and member.batch > 2:
+                raise MemoryError
             if self.how == "segfault":
                 os.kill(os.getpid(), signal.SIGSEGV)
             if self.how == "exit":

@@ -69,9 +69,12 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _leave(text: str, code: int) -> NoReturn:
+    from consensus_onnx.runtime.text import printable
+
     for line in text.splitlines():
+        shown = printable(line, 3000)  # it may quote a stranger's file
         click.secho(
-            f"error: {line}" if code == EXIT_BROKEN else line, err=True, fg="red" if code == EXIT_BROKEN else None
+            f"error: {shown}" if code == EXIT_BROKEN else shown, err=True, fg="red" if code == EXIT_BROKEN else None
         )
     sys.exit(code)
 

@@ -21,6 +21,7 @@ from consensus_onnx.engine.events import (
     UnitDone,
     silent,
 )
+from consensus_onnx.runtime.text import printable
 
 _RATE_WINDOW = 30.0  # seconds over which pictures per second are averaged
 
@@ -75,7 +76,7 @@ class _LiveBar:
         elif isinstance(event, MemberStarted):
             self._member = event.member
             if self._task is not None:
-                self._progress.update(self._task, description=_clip(escape(event.member)))
+                self._progress.update(self._task, description=_clip(_safe(event.member)))
         elif isinstance(event, UnitDone) and self._task is not None:
             now = time.monotonic()
             self._recent = [(when, count) for when, count in self._recent if now - when < _RATE_WINDOW]
@@ -83,7 +84,7 @@ class _LiveBar:
             first = self._recent[0][0] - event.seconds if len(self._recent) == 1 else self._recent[0][0]
             seen = sum(count for _, count in self._recent[1:]) or event.pictures
             rate = seen / max(now - first, 1e-9)
-            description = _clip(f"{escape(event.member)} {event.explainer}")
+            description = _clip(f"{_safe(event.member)} {event.explainer}")
             self._progress.update(self._task, advance=1, description=description, rate=f"{rate:.0f} images/s")
 
     def _show(self, description: str, total: int, completed: int) -> None:
@@ -97,14 +98,19 @@ def _print_line(console: Console, event: Event) -> None:
     if isinstance(event, MemberFinished):
         text = f"{event.member}: {event.status} ({event.seconds:.0f} s)"
         style = None if event.status == "ok" else "yellow"
-        console.print(escape(f"{text}  {event.reason}" if event.reason else text), style=style, soft_wrap=True)
+        console.print(_safe(f"{text}  {event.reason}" if event.reason else text), style=style, soft_wrap=True)
     elif isinstance(event, ImagePrepared) and event.error is not None:
-        console.print(escape(f"{event.name}: {event.error}"), style="yellow", soft_wrap=True)
+        console.print(_safe(f"{event.name}: {event.error}"), style="yellow", soft_wrap=True)
     elif isinstance(event, Notice):
-        console.print(escape(f"note: {event.text}"), style="dim", soft_wrap=True)
+        console.print(_safe(f"note: {event.text}"), style="dim", soft_wrap=True)
     elif isinstance(event, Planned):
         reused = f", {event.reused} of them stored already" if event.reused else ""
         console.print(f"{event.units} explanations to make{reused}", style="dim")
+
+
+def _safe(text: str) -> str:
+    """Return a text that may hold names from strangers' files as one line that a terminal only shows."""
+    return escape(printable(text, 1000))
 
 
 def _clip(text: str, width: int = 40) -> str:

@@ -14,6 +14,7 @@ from rich.table import Table
 from consensus_onnx.analysis import correlate
 from consensus_onnx.engine.records import MemberRecord, ScoreRow
 from consensus_onnx.engine.run import Run
+from consensus_onnx.runtime.text import printable
 
 WIDTH = 100
 
@@ -23,7 +24,7 @@ def print_summary(run: Run) -> None:
     console = Console(highlight=False, width=None if Console().is_terminal else WIDTH)
     console.print(_ranking(run))
     for line in summary_lines(run):
-        console.print(escape(line), soft_wrap=True)
+        console.print(escape(printable(line, 1000)), soft_wrap=True)
 
 
 def summary_lines(run: Run) -> list[str]:
@@ -107,7 +108,7 @@ def _ranking(run: Run) -> Table:
         return -score if math.isfinite(score) else math.inf
 
     for member in sorted(run.members, key=rank):
-        cells = [escape(member.name), "" if member.accuracy is None else f"{member.accuracy:.3f}"]
+        cells = [escape(printable(member.name, 100)), "" if member.accuracy is None else f"{member.accuracy:.3f}"]
         for explainer in run.explainers:
             row = rows[member.name, explainer]
             cells += ["-", "-"]
