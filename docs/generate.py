@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -15,7 +16,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def generated_files() -> dict[Path, str]:
     """Return the text of every generated file by its path in the repository."""
-    return {Path("docs/cli.md"): cli_reference(), Path("configs/default.yaml"): default_configuration()}
+    return {
+        Path("docs/cli.md"): cli_reference(),
+        Path("docs/operators.md"): operator_reference(),
+        Path("configs/default.yaml"): default_configuration(),
+    }
 
 
 def cli_reference() -> str:
@@ -29,6 +34,16 @@ def cli_reference() -> str:
                 pages.append((f"consensus-onnx {name}", command.get_help(inner)))
     sections = [f"## {title}\n\n```\n{text}\n```\n" for title, text in pages]
     return "# Command line\n\nWritten by `make docs` from `--help`.\n\n" + "\n".join(sections)
+
+
+def operator_reference() -> str:
+    """Return what is differentiated and how it was checked, which the tests know."""
+    tests = str(ROOT / "tests")
+    if tests not in sys.path:
+        sys.path.append(tests)
+    from gradients.operator_page import operator_page
+
+    return operator_page()
 
 
 def default_configuration() -> str:

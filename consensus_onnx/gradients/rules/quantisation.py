@@ -50,10 +50,14 @@ def dequantize_linear(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) 
     dq = emit.op("Mul", g, step) if 0 in node.wanted else None
     dscale = None
     if 1 in node.wanted:
-        if node.integer("block_size", 0):
-            raise ModelError(f"node {node.label!r} (DequantizeLinear): no gradient for the scales of blocks")
+        scale = node.inputs[1]
         each = emit.op("Div", emit.op("Mul", g, emit.cast_like(node.outputs[0], g)), step)
-        dscale = emit.cast_like(emit.reshape_like(emit.unbroadcast(each, step), node.inputs[1]), node.inputs[1])
+        block = node.integer("block_size", 0)
+        if block:
+            axis = node.axis(1, node.rank(scale))
+            members = np.arange(int(node.shape(step)[axis]))[:, None] // block  # type: ignore[arg-type]
+            each = emit.along(each, axis, members == np.arange(int(node.shape(scale)[axis])))  # type: ignore[arg-type]
+        dscale = emit.cast_like(emit.reshape_like(emit.unbroadcast(each, scale if block else step), scale), scale)
     return [dq, dscale, None][: len(node.inputs)]
 
 
