@@ -9,9 +9,10 @@ import numpy as np
 import onnx
 from onnx import GraphProto, ModelProto, TensorProto, helper, numpy_helper
 
-from consensus_onnx.arrays import AnyArray, Float64Array
+from consensus_onnx.arrays import AnyArray
 from consensus_onnx.errors import ModelError
 from consensus_onnx.gradients.canonical import expand_operators
+from consensus_onnx.gradients.wide_operators import wide_operators
 
 _NARROW = frozenset({TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16})
 # The evaluator computes these in float32 whatever it is given; the bodies their schemas define do not.
@@ -46,7 +47,7 @@ def run_in_float64(model: ModelProto) -> Callable[[Mapping[str, AnyArray]], dict
     del wide.graph.value_info[:]
     _widen(wide.graph)
     try:
-        evaluator = ReferenceEvaluator(wide, new_ops=[_wide_erf(), _whole_lrn()])
+        evaluator = ReferenceEvaluator(wide, new_ops=list(wide_operators()))
     except Exception as error:  # NotImplementedError and RuntimeContextError among others
         raise ModelError(
             f"ONNX's reference evaluator cannot run this model: {str(error).splitlines()[0][:200]}"
@@ -82,34 +83,3 @@ def _widen(graph: GraphProto) -> None:
         if tensor.data_type in _NARROW:
             wide = numpy_helper.to_array(tensor).astype(np.float64)
             tensor.CopyFrom(numpy_helper.from_array(wide, tensor.name))
-
-
-def _wide_erf() -> type:
-    """Return the error function for the reference evaluator, whose own rounds to float32."""
-    from onnx.reference.op_run import OpRun
-    from scipy.special import erf
-
-    class Erf(OpRun):
-        op_domain = ""
-
-        def _run(self, x: Float64Array) -> tuple[Float64Array]:
-            return (erf(x),)
-
-    return Erf
-
-
-def _whole_lrn() -> type:
-    """Return local response normalisation in full: the evaluator's own stops at channel B, the batch size."""
-    from onnx.reference.op_run import OpRun
-
-    class LRN(OpRun):
-        op_domain = ""
-
-        def _run(self, x: Float64Array, alpha: float, beta: float, bias: float, size: int) -> tuple[Float64Array]:
-            before, after = (size - 1) // 2, size - 1 - (size - 1) // 2
-            around = [(0, 0), (before, after), *[(0, 0)] * (x.ndim - 2)]
-            squares = np.pad(x * x, around)
-            total = sum(squares[:, shift : shift + x.shape[1]] for shift in range(size))
-            return (x / (bias + alpha / size * total) ** beta,)
-
-    return LRN

@@ -18,17 +18,21 @@ FOLDER = Path(os.environ.get("CONSENSUS_ONNX_DATA", "")) / "imagenet" / "models"
 MODELS = sorted(FOLDER.glob("*.onnx")) if os.environ.get("CONSENSUS_ONNX_DATA") else []
 
 
-@pytest.fixture(params=MODELS or ["none"], ids=lambda path: path.stem if MODELS else "none")
+@pytest.fixture(scope="module", params=MODELS or ["none"], ids=lambda path: path.stem if MODELS else "none")
 def path(request: pytest.FixtureRequest, real_data: Path) -> Path:
     if request.param == "none":
         pytest.skip(f"{real_data} holds no imagenet/models/*.onnx")
     return request.param
 
 
+@pytest.fixture(scope="module")
+def gradient(path: Path) -> onnx.ModelProto:
+    return gradient_model(path)
+
+
 @pytest.mark.slow
-def test_differences_agree(path: Path) -> None:
+def test_differences_agree(path: Path, gradient: onnx.ModelProto) -> None:
     assert unsupported_operators(path) == ()
-    gradient = gradient_model(path)
     onnx.shape_inference.infer_shapes(gradient, strict_mode=True, check_type=True, data_prop=True)
     check_gradient(path, gradient).require(1e-4)
 
@@ -38,8 +42,8 @@ def test_logits_are_found(path: Path) -> None:
     assert find_head(path).logits == "logits"
 
 
-def test_a_sample_has_the_same_bits_in_any_batch(path: Path) -> None:
-    model = gradient_model(path)
+def test_a_sample_has_the_same_bits_in_any_batch(gradient: onnx.ModelProto) -> None:
+    model = gradient
     name = model.graph.input[0].name
     sizes = [dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim[1:]]
     rng = np.random.default_rng(3)
