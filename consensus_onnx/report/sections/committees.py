@@ -89,7 +89,11 @@ def _sentence(found: Convergence) -> str:
     """Say from which size on the consensus is there, and how far it repeats with other members."""
     parts = []
     reached = converged_at(found)
-    if reached is not None:
+    if reached == found.sizes[-1]:
+        parts.append(
+            f"No smaller committee's mean AP stays within 0.01 of that of all {reached}: no plateau to be seen."
+        )
+    elif reached is not None:
         parts.append(
             f"From {count(reached, 'member')} on, the mean AP of random committees stays within 0.01 of that of all "
             f"{found.sizes[-1]} ({number(found.full_ap)})."

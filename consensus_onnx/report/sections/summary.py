@@ -122,9 +122,11 @@ def _objects(run: Run, explainer: str) -> str:
     precision = member_scores(run.mask_ap(explainer)[:, masked])
     known = precision[np.isfinite(precision)]
     value = float(agreed[masked].mean())
+    below = int((known < value).sum())
+    than = f"all {known.size} members" if below == known.size else f"{below} of {known.size} members"
     return (
         f"Against the masks of {count(int(masked.sum()), 'image')} the consensus reaches an average precision of "
-        f"{number(value, 2)}, more than {int((known < value).sum())} of {known.size} members."
+        f"{number(value, 2)}, more than {than}."
     )
 
 
