@@ -114,8 +114,8 @@ def threads_per_worker(workers: int) -> int:
 
 def _start(task: Task, threads: int, limits: Limits, running: list[_Running]) -> None:
     next(task.script)  # to its first, empty command: the opening is answered unasked
-    context = _context()
     with _signals_later():  # until the worker is on the list of those that are killed should one arrive
+        context = _context()
         scratch = make_scratch()
         ours, theirs = context.Pipe()
         start = Start(pickle.dumps(task.job), threads, str(scratch), limits.memory, dict(os.environ))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import resource
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -49,18 +52,39 @@ def write_models(folder: Path, bad: Mapping[str, bytes]) -> Path:
     return folder
 
 
-def audit(models: Path, pictures: Path, out: Path, **options: object) -> tuple[co.Run, list[Event]]:
+@dataclass(frozen=True)
+class Footprint:
+    """What this process holds: megabytes of memory, open files, and dead children nobody asked after."""
+
+    memory: float
+    files: int
+    zombies: int
+
+
+def footprint() -> Footprint:
+    memory = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize() / 1e6
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii").split()
+    states = [
+        Path(f"/proc/{child}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] for child in children
+    ]
+    return Footprint(memory, len(os.listdir("/proc/self/fd")), states.count("Z"))
+
+
+def audit(
+    models: Path,
+    pictures: Path,
+    out: Path,
+    settings: co.AuditSettings = SETTINGS,
+    listen: Callable[[Event], None] = lambda event: None,
+) -> tuple[co.Run, list[Event]]:
+    """Audit; return the run and everything that was told."""
     events: list[Event] = []
-    settings = options.pop("settings", SETTINGS)
-    run = co.audit(
-        co.load_committee(models),
-        pictures,
-        settings=settings,  # type: ignore[arg-type]
-        out=out,
-        listen=events.append,
-        **options,  # type: ignore[arg-type]
-    )
-    return run, events
+
+    def hear(event: Event) -> None:
+        events.append(event)
+        listen(event)
+
+    return co.audit(co.load_committee(models), pictures, settings=settings, out=out, listen=hear), events
 
 
 def statuses(run: co.Run) -> Counter[str]:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from bad_models import all_mutants, bad_models
-from hostile import audit, statuses, stored, write_models, write_pictures
+from hostile import Footprint, audit, footprint, statuses, stored, write_models, write_pictures
 
 import consensus_onnx as co
-from consensus_onnx.engine.events import MemberStarted
+from consensus_onnx.engine.events import Event, MemberFinished, MemberStarted
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +27,7 @@ def assert_harmless(run: co.Run, alone: co.Run) -> None:
 
 
 @pytest.mark.slow
-def test_every_bad_model_gets_one_status_and_costs_only_itself(
-    alone: co.Run, tmp_path: Path, record_property: pytest.RecordProperty
-) -> None:
+def test_every_bad_model_gets_one_status_and_costs_only_itself(alone: co.Run, tmp_path: Path) -> None:
     bad = bad_models()
     assert len(bad) >= 120
     models, pictures = write_models(tmp_path / "models", bad), write_pictures(tmp_path / "pictures")
@@ -56,10 +54,24 @@ def test_every_bad_model_gets_one_status_and_costs_only_itself(
 def test_damaged_copies_of_a_valid_model(alone: co.Run, tmp_path: Path) -> None:
     count = 200
     models = write_models(tmp_path / "models", all_mutants(count))
-    run, _ = audit(models, write_pictures(tmp_path / "pictures"), tmp_path / "run")
+    held: list[Footprint] = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, MemberFinished):
+            held.append(footprint())
+
+    run, _ = audit(models, write_pictures(tmp_path / "pictures"), tmp_path / "run", listen=listen)
     print(f"{count} mutants:", dict(sorted(statuses(run).items())))  # noqa: T201
     assert len(run.members) == count + 2
     assert_harmless(run, alone)
+    # Two hundred models leave nothing behind in the process that supervises them.
+    grown = held[-1].memory - held[10].memory
+    files = {some.files for some in held[10:]}
+    print(f"supervisor: {grown:+.1f} MB from the 11th to the last model, {min(files)} to {max(files)} open files")  # noqa: T201
+    assert grown < 20
+    assert max(files) - min(files) <= 8  # of two workers, at one moment or another of their lives
+    assert held[-1].files <= held[10].files + 4
+    assert max(some.zombies for some in held) == 0
 
 
 @pytest.mark.endurance
