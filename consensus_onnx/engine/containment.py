@@ -199,7 +199,7 @@ def _allow(library: ctypes.CDLL, rules: int, paths: Iterable[str], rights: int) 
 
 
 def _interpreter() -> list[str]:
-    """Return where Python, its packages and their libraries lie; not the folder one happens to stand in."""
+    """Return where Python, its packages and their libraries lie; with `python -c` and `-m` the present folder too."""
     packages = [path for name, module in tuple(sys.modules.items()) if "." not in name for path in _folders_of(module)]
     libraries = os.environ.get("LD_LIBRARY_PATH", "").split(":")
     caches = [os.environ.get("NUMBA_CACHE_DIR", ""), os.path.expanduser("~/.cache/numba")]
