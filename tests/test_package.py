@@ -36,6 +36,9 @@ def test_the_wheel_holds_our_packages_and_nothing_else(tmp_path: Path) -> None:
         "consensus_onnx/report/page.html",
         "consensus_onnx/gradients/rules/activations.py",
         "consensus_onnx_kernels/py.typed",
+        "consensus_onnx_zoo/committee/committee.yaml",
+        "consensus_onnx_zoo/committee/resnet.onnx",
+        "consensus_onnx_zoo/committee/resnet.npz",
     ):
         assert needed in names
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import consensus_onnx as co
 from consensus_onnx.engine.events import Event
-from consensus_onnx_zoo.miniature import SIDE
+from miniature import SIDE
 
 SETTINGS = co.AuditSettings(
     canvas=co.CanvasSettings(resize=SIDE, crop=SIDE),

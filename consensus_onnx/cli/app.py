@@ -29,6 +29,7 @@ _COMMANDS = {
     "sensitivity": ("consensus_onnx.cli.sensitivity", "sensitivity_command"),
     "reproduce": ("consensus_onnx.cli.reproduce", "reproduce_command"),
     "demo": ("consensus_onnx.cli.demo", "demo_command"),
+    "zoo": ("consensus_onnx.cli.zoo", "zoo_command"),
 }
 
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from consensus_onnx_zoo.training.describe import write_description
 from consensus_onnx_zoo.training.members import RECIPES, Recipe
 from consensus_onnx_zoo.training.session import Session, Trained
 
@@ -34,7 +35,9 @@ def main() -> None:
     for recipe in recipes:
         if session.finished(recipe) is None:
             _train(session, recipe, console)
-    console.print(_table([trained for recipe in recipes if (trained := session.finished(recipe))]))
+    done = [trained for recipe in RECIPES if (trained := session.finished(recipe))]
+    write_description(session.out, done, session.twins())
+    console.print(_table(done))
 
 
 def _train(session: Session, recipe: Recipe, console: Console) -> None:

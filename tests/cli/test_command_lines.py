@@ -14,8 +14,8 @@ import onnxruntime
 import pytest
 
 import tiny_models
-from consensus_onnx_zoo.miniature import SIDE, build_committee
-from consensus_onnx_zoo.shapes import write_scenes
+from consensus_onnx_zoo.scenes import write_scenes
+from miniature import SIDE, build_committee
 
 QUICK = [
     *("--set", f"canvas.resize={SIDE}", "--set", f"canvas.crop={SIDE}"),
@@ -107,8 +107,8 @@ BAD = {
         "target",
     ),
     "target out of range": (
-        ["audit", "{models}", "--images", "{pictures}", "--out", "{out}", "--target", "6", *QUICK],
-        "must be a class in 0..5, got 6",
+        ["audit", "{models}", "--images", "{pictures}", "--out", "{out}", "--target", "12", *QUICK],
+        "must be a class in 0..11, got 12",
     ),
     "label target without labels": (
         ["audit", "{models}", "--images", "{pictures}", "--out", "{out}", "--target", "label"],
@@ -140,8 +140,8 @@ BAD = {
         "wrt: expected one of input or an inner tensor (of the folded graph), got 'inpt'; nearest: input",
     ),
     "gradient of a class too many": (
-        ["gradient", "{models}/plain.onnx", "-o", "{out}", "--target", "6"],
-        "target: expected 0 to 5, entries of axis 1 of 'logits', got 6",
+        ["gradient", "{models}/plain.onnx", "-o", "{out}", "--target", "12"],
+        "target: expected 0 to 11, entries of axis 1 of 'logits', got 12",
     ),
     "gradient into no folder": (["gradient", "{models}/plain.onnx", "-o", "{out}/g.onnx"], "cannot be written"),
     "report of no run": (["report", "{root}/empty"], "is no run folder"),
@@ -202,7 +202,7 @@ def test_quiet_is_quiet(audited: subprocess.CompletedProcess[str], files: Files)
 
 
 def test_failed_members_make_exit_code_3(files: Files, tmp_path: Path) -> None:
-    nets = {"det": tiny_models.unsupported_operator(classes=6), "fine": tiny_models.linear_classifier(classes=6)}
+    nets = {"det": tiny_models.unsupported_operator(classes=12), "fine": tiny_models.linear_classifier(classes=12)}
     models = tiny_models.write_committee(tmp_path / "models", nets)
     done = call("audit", models, "--images", files.pictures, "--out", tmp_path / "run", *QUICK, "--limit", "1")
     assert done.returncode == 3, done.stderr
@@ -215,14 +215,14 @@ def test_inspect_fits_a_terminal_and_speaks_json(files: Files) -> None:
     assert done.returncode == 0, done.stderr
     assert max(map(len, done.stdout.splitlines())) <= 100
     assert "…" not in done.stdout
-    assert "64x64 NCHW RGB" in done.stdout
+    assert "96x96 NCHW RGB" in done.stdout
     plain = json.loads(call("inspect", files.models, "--json").stdout)[0]
     assert plain["facts"]["output"] == {
         "name": "logits",
         "kind": "logits",
-        "width": 6,
+        "width": 12,
         "class_offset": 0,
-        "classes": 6,
+        "classes": 12,
     }
     assert plain["gradient_obstacles"] == []
 
@@ -239,7 +239,7 @@ def test_gradient_writes_a_model_that_runs(files: Files, tmp_path: Path) -> None
     assert done.returncode == 0, done.stderr
     assert "checked: error against differences" in done.stdout
     session = onnxruntime.InferenceSession(tmp_path / "g.onnx", providers=["CPUExecutionProvider"])
-    feeds = {"input": np.zeros((2, 3, SIDE, SIDE), np.float32), "grad/seed": np.eye(2, 6, dtype=np.float32)}
+    feeds = {"input": np.zeros((2, 3, SIDE, SIDE), np.float32), "grad/seed": np.eye(2, 12, dtype=np.float32)}
     assert session.run(["grad/input"], feeds)[0].shape == (2, 3, SIDE, SIDE)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 import consensus_onnx as co
-from consensus_onnx_zoo.miniature import build_committee
-from consensus_onnx_zoo.shapes import write_scenes
+from consensus_onnx_zoo.scenes import write_scenes
+from miniature import build_committee
 from worlds import IMAGES, World
 
 

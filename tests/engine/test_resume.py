@@ -16,7 +16,7 @@ import pytest
 import consensus_onnx as co
 from consensus_onnx.engine.events import MemberStarted, UnitDone
 from consensus_onnx.errors import StoreError
-from consensus_onnx_zoo.miniature import SIDE
+from miniature import SIDE
 from worlds import SETTINGS, World, tree
 
 

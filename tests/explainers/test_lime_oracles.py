@@ -14,8 +14,8 @@ from consensus_onnx.explainers.lime import masked_batches
 from consensus_onnx.explainers.randomness import stream_key
 from consensus_onnx.explainers.surrogate import perturbation_rows
 from consensus_onnx.images.canvas import canvas_digest
-from consensus_onnx_zoo.miniature import build_committee
-from consensus_onnx_zoo.shapes import draw_scene
+from consensus_onnx_zoo.scenes import draw_scene
+from miniature import build_committee
 
 SAMPLES = 160
 

@@ -10,8 +10,8 @@ import pytest
 import consensus_onnx as co
 import tiny_models
 from consensus_onnx.explainers import Explainer
-from consensus_onnx_zoo.miniature import build_committee
-from consensus_onnx_zoo.shapes import draw_scene
+from consensus_onnx_zoo.scenes import draw_scene
+from miniature import build_committee
 
 SETTINGS = [(1, 1), (7, 1), (64, 1), (7, 2)]  # batch, threads
 

@@ -15,8 +15,8 @@ from consensus_onnx.gradients import gradient_model
 from consensus_onnx.gradients.model import SEED
 from consensus_onnx.images.canvas import canvas_digest
 from consensus_onnx.runtime import open_session
-from consensus_onnx_zoo.miniature import build_committee
-from consensus_onnx_zoo.shapes import draw_scene
+from consensus_onnx_zoo.scenes import draw_scene
+from miniature import build_committee
 
 
 def one_by_one(classifier: co.Classifier, canvas: np.ndarray, smoothgrad: co.SmoothGrad, target: int) -> np.ndarray:

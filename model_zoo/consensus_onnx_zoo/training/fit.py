@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from consensus_onnx_zoo.networks import BUILDERS
@@ -21,8 +22,6 @@ MEAN, DEVIATION = 127.5, 63.75  # of pictures in 0..255, the same for all channe
 _WARM_UP = 100
 _DECAY = 1e-4
 _CLIP = 5.0
-# Without the easy scenes first, a ResNet's loss stands at chance (log 12 = 2.485) for its first 400 updates.
-_EASY_SHARE = 0.22
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ def fit(recipe: Recipe, course: Course, tell: Callable[[int, float, float], None
     network = BUILDERS[recipe.family](len(CLASSES), recipe.width).to(memory_format=torch.channels_last)
     optimiser = torch.optim.SGD(network.parameters(), recipe.rate, momentum=0.9, weight_decay=_DECAY)
     order = np.random.default_rng(recipe.seed)
-    easy = int(_EASY_SHARE * recipe.steps) if course.easy else 0
+    easy = recipe.easy if course.easy else 0
     batches = itertools.chain(
         _batches(course.easy or course.full, order, easy), _batches(course.full, order, recipe.steps - easy)
     )
@@ -86,11 +85,11 @@ def fit(recipe: Recipe, course: Course, tell: Callable[[int, float, float], None
 
 
 def as_input(pictures: Pictures, side: int) -> Tensor:
-    """Return (N, 3, side, side) float32 input of (N, 96, 96, 3) pictures."""
+    """Return (N, 3, side, side) float32 input of (N, 96, 96, 3) pictures, resized as an audit resizes its canvas."""
+    if side != pictures.shape[1]:
+        resized = [Image.fromarray(picture).resize((side, side), Image.Resampling.BILINEAR) for picture in pictures]
+        pictures = np.stack([np.asarray(picture) for picture in resized])
     batch = torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float()
-    if side != batch.shape[2]:
-        batch = nn.functional.interpolate(batch, (side, side), mode="bilinear", antialias=True, align_corners=False)
-        batch = batch.add(0.5).floor()  # a member's input is made of whole numbers, as a picture file holds them
     return ((batch - MEAN) / DEVIATION).contiguous(memory_format=torch.channels_last)
 
 

@@ -21,9 +21,11 @@ from consensus_onnx_zoo.training.data import drawn
 from consensus_onnx_zoo.training.export import exported
 from consensus_onnx_zoo.training.fit import Course, fit
 from consensus_onnx_zoo.training.members import Recipe
+from consensus_onnx_zoo.training.twins import ORIGINAL, TWINS, measured
 
 TRAINING_SCENES = 12_000
 EASY_SCENES = 3_000
+CALIBRATION_SCENES = 200
 TEST_SCENES = 2_400
 EASY = SceneSettings(distractors=0, occlusion=0, photographs=0, camera=False, mark=Mark(share=0))
 
@@ -90,6 +92,21 @@ class Session:
             torch.save(network.state_dict(), self.work / f"{recipe.name}.pt")
             (self.work / f"{recipe.name}.json").write_text(json.dumps(asdict(trained)))
             return trained
+
+    def twins(self) -> dict[str, float]:
+        """Make the twins of the original that are not there yet; return the accuracy of each."""
+        original = self.out / f"{ORIGINAL}.onnx"
+        if not original.exists():
+            return {}
+        calibration = self._drawn("plain", "train", TRAINING_SCENES, SceneSettings())[0][:CALIBRATION_SCENES]
+        pictures, labels = self._drawn("plain", "test", TEST_SCENES, SceneSettings())
+        accuracies = {}
+        for twin in TWINS:
+            file = self.out / f"{twin.name}.onnx"
+            if not file.exists():
+                onnx.save(twin.make(original, calibration), file)
+            accuracies[twin.name] = measured(onnx.load(file), pictures, labels)
+        return accuracies
 
     def draw(self) -> None:
         """Draw all scenes that training needs; one session at a time."""
