@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.filters import threshold_otsu
 from skimage.measure import regionprops
@@ -21,6 +21,7 @@ boxes = st.tuples(*[st.integers(0, 20)] * 2, *[st.integers(1, 9)] * 2).map(
 
 
 @given(boxes, boxes)
+@settings(deadline=None)
 def test_overlap_is_that_of_painted_pixels(first, second):
     a, b = filled(first), filled(second)
     assert box_iou(first, second) == pytest.approx((a & b).sum() / (a | b).sum())
@@ -29,6 +30,7 @@ def test_overlap_is_that_of_painted_pixels(first, second):
 
 
 @given(st.integers(0, 10**6))
+@settings(deadline=None)
 def test_box_of_a_mask_is_scikit_images(seed):
     mask = np.random.default_rng(seed).random((9, 12)) < 0.1
     if not mask.any():

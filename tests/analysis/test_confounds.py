@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consensus_onnx.analysis import correlate, find_confounds, partial_correlation
@@ -51,6 +51,7 @@ def test_many_tries_need_more():
 
 
 @given(st.lists(st.floats(0, 1), max_size=8))
+@settings(deadline=None)
 def test_holm_is_stricter_than_each_alone_and_laxer_than_bonferroni(p_values):
     falls = holm(p_values)
     for p, fell in zip(p_values, falls, strict=True):

@@ -13,6 +13,7 @@ finite = st.floats(-1e3, 1e3).map(lambda value: round(value, 3))
 
 
 @given(hnp.arrays(np.float64, st.integers(1, 30), elements=finite))
+@settings(deadline=None)
 def test_gini_is_half_the_mean_difference_over_the_mean(values):
     sizes = np.abs(values)
     if not sizes.any():
@@ -24,7 +25,7 @@ def test_gini_is_half_the_mean_difference_over_the_mean(values):
 
 
 @given(st.integers(0, 10**6))
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_smoothness_is_morans_i(seed):
     values = np.random.default_rng(seed).normal(size=(5, 4))
     centred = values - values.mean()
