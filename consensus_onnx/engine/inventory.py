@@ -41,7 +41,7 @@ class StoredRow:
         """Return what is wrong with the row as it is stored; empty if nothing is."""
         group, _, name = self.array.rpartition("/")
         try:
-            stored = read_row(root[group], name, self.row, self.size)  # type: ignore[arg-type]
+            stored = read_row(root[group], name, self.row, self.size)
         except (KeyError, IndexError, ValueError, OSError, RuntimeError, TypeError) as error:
             return f"cannot be read ({type(error).__name__}: {error})"
         return "" if array_digest(stored) == self.digest else "differs from its receipt, or is missing"
@@ -49,7 +49,7 @@ class StoredRow:
     def files(self, root: zarr.Group) -> list[str]:
         """Return the files that hold the row, relative to the store; none if its array cannot be opened."""
         try:
-            axes = root[self.array].ndim - 1  # type: ignore[union-attr]
+            axes = root[self.array].ndim - 1
         except (KeyError, ValueError, OSError, AttributeError, TypeError):
             return []
         return [f"{self.array}/{name}" for name in chunk_names(self.row, axes, self.size)]
