@@ -10,7 +10,7 @@ import pytest
 DATA_VARIABLE = "CONSENSUS_ONNX_DATA"
 
 # Scripts that make stored references; they need PyTorch, which no test does.
-collect_ignore = ["references"]
+collect_ignore = ["benchmarks", "references"]
 
 
 @pytest.fixture(scope="session")
