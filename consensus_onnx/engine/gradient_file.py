@@ -68,4 +68,5 @@ def write_gradient(job: GradientJob, limits: Limits | None = None) -> GradientFi
     if "error" in header:
         error = header["error"]
         raise (UnsupportedOperatorError if error["kind"] == "unsupported" else ModelError)(error["text"])
-    return GradientFile(job.out, **header)
+    # Every worker's opening also tells how it is contained, which is not part of a gradient file.
+    return GradientFile(job.out, **{name: value for name, value in header.items() if name != "contained"})
