@@ -25,7 +25,8 @@ def generated_files() -> dict[Path, str]:
 
 def cli_reference() -> str:
     """Return the reference of all commands, from their own --help."""
-    context = click.Context(main, info_name="consensus-onnx")
+    # With the settings that the command itself runs with: what --help names would else depend on who asked first.
+    context = click.Context(main, info_name="consensus-onnx", **main.context_settings)
     pages = [("consensus-onnx", main.get_help(context))]
     for name in main.list_commands(context):
         command = main.get_command(context, name)
