@@ -17,6 +17,11 @@ SETTINGS = co.AuditSettings(
     runtime=co.RuntimeSettings(provider="cpu"),
 )
 IMAGES = 4
+# Code that runs the command. A shell's background jobs, tests among them, start with SIGINT ignored.
+ENTRANCE = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from consensus_onnx.cli import main; main()"
+)
 
 
 @dataclass(frozen=True)

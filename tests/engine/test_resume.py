@@ -17,7 +17,7 @@ import consensus_onnx as co
 from consensus_onnx.engine.events import MemberStarted, UnitDone
 from consensus_onnx.errors import StoreError
 from miniature import SIDE
-from worlds import SETTINGS, World, tree
+from worlds import ENTRANCE, SETTINGS, World, tree
 
 
 def test_a_second_audit_asks_nobody_and_changes_nothing(world: World, finished: co.Run, tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def command(world: World, out: Path) -> list[str]:
         "smoothgrad.samples=4",
     ]
     sets = [part for option in options for part in ("--set", option)]
-    entrance = [sys.executable, "-c", "from consensus_onnx.cli import main; main()", "audit", str(world.models)]
+    entrance = [sys.executable, "-c", ENTRANCE, "audit", str(world.models)]
     rest = ["--images", str(world.pictures), "--labels", str(world.labels), "--out", str(out), "--provider", "cpu"]
     return [*entrance, *rest, *sets]
 

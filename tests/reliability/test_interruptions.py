@@ -21,7 +21,7 @@ from hostile import SETTINGS, write_models, write_pictures
 import consensus_onnx as co
 from consensus_onnx.engine.events import Event, UnitDone
 from consensus_onnx.errors import StoreError
-from worlds import tree
+from worlds import ENTRANCE, tree
 
 PICTURES = 6
 
@@ -38,7 +38,7 @@ class Scene:
     def command(self, out: Path) -> list[str]:
         sets = ["canvas.resize=8", "canvas.crop=8", "lime.samples=20", "lime.superpixels.method=grid"]
         sets += ["lime.superpixels.segments=4", "smoothgrad.samples=2"]
-        entrance = [sys.executable, "-c", "from consensus_onnx.cli import main; main()", "audit", str(self.models)]
+        entrance = [sys.executable, "-c", ENTRANCE, "audit", str(self.models)]
         rest = ["--images", str(self.pictures), "--out", str(out), "--provider", "cpu", "--workers", "2"]
         return [*entrance, *rest, *(part for key in sets for part in ("--set", key))]
 
