@@ -6,11 +6,16 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 DATA_VARIABLE = "CONSENSUS_ONNX_DATA"
 
 # Scripts that make stored references; they need PyTorch, which no test does.
 collect_ignore = ["benchmarks", "references"]
+
+# The same examples every time, so that a failure is the change's and not luck's; HYPOTHESIS_PROFILE=default explores.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 @pytest.fixture(scope="session")

@@ -57,8 +57,10 @@ def keep_compiled_in_memory() -> None:
 
 
 def use_threads(count: int) -> None:
-    """Let kernels run on so many threads; for a forked process, whose environment Numba has not read.
+    """Let kernels run on so many threads; for a forked process, before the first of its kernels runs.
 
-    Never more than Numba counted cores when it was imported.
+    Its environment may name another number than Numba read when it was imported. Read late, at the first kernel that is
+    compiled, that would be an error once threads have started; so it is read here. Never more than that number.
     """
+    numba.config.reload_config()
     numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))

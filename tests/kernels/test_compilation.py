@@ -75,3 +75,20 @@ def test_compiles_without_a_writable_cache(monkeypatch):
         return out
 
     assert np.array_equal(serial(double)(np.arange(3.0)), [0.0, 2.0, 4.0])
+
+
+def test_a_forked_process_may_compile_after_its_threads_have_started():
+    """Its environment then names another number of threads than Numba read when it was imported."""
+    code = """
+import os
+os.environ["NUMBA_NUM_THREADS"] = "2"
+import numba
+import numpy as np
+from consensus_onnx_kernels.compilation import use_threads
+os.environ["NUMBA_NUM_THREADS"] = "1"
+use_threads(1)
+numba.njit(parallel=True)(lambda x: x + 1)(np.ones(3))
+print(numba.njit(lambda x: 2 * x)(np.float16(2).astype(np.float32)), numba.get_num_threads())
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["4.0", "1"]
