@@ -41,8 +41,10 @@ def verify_command(run: Path, repair: bool, as_json: bool) -> None:
             click.echo(f"{finding.kind}: {finding.path}: {finding.what}")
         if len(found.findings) > _SHOWN:
             click.echo(f"... and {len(found.findings) - _SHOWN} more (--json lists all)")
-        sealed = f"{found.files} other files" if found.finished else "no other files: the run is not finished"
-        click.echo(f"{run}: {found.units} units and {sealed} read, {len(found.findings)} problems found")
+        read = f"{found.units} units and {found.files} other files read"
+        click.echo(f"{run}: {read}, {len(found.findings)} problems found")
+        if not found.finished:
+            click.echo("the run is not finished: of its tables nothing can be said")
         if repair and found.findings:
             click.echo("repaired: run the same audit again to make anew what was dropped")
     if left:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import consensus_onnx as co
+from consensus_onnx.cli import main
 from consensus_onnx.engine.events import UnitDone
 from consensus_onnx.engine.lock import LOCK_FILE, folder_lock
 from consensus_onnx.engine.seal import seal_report
@@ -146,3 +149,27 @@ def test_refusals(copy: Path, tmp_path: Path) -> None:
 def test_a_symbolic_link_is_foreign(copy: Path) -> None:
     os.symlink("/etc/passwd", copy / "link")
     assert [finding.kind for finding in verify(copy).findings] == ["foreign"]
+
+
+def test_the_command_tells_and_exits_by_what_is_left(copy: Path) -> None:
+    def call(*options: str) -> tuple[int, str]:
+        done = CliRunner().invoke(main, ["verify", str(copy), *options])
+        return done.exit_code, done.output
+
+    assert call() == (
+        0,
+        f"{copy}: {4 + 2 * 4 + 2 * 2 * 4} units and {verify(copy).files} other files read, 0 problems found\n",
+    )
+    flip(copy / "scores.csv", 5)
+    code, said = call()
+    assert code == 1
+    assert "damaged: scores.csv: its bytes are not the ones that were written" in said
+    code, said = call("--json")
+    assert code == 1
+    assert [finding["path"] for finding in json.loads(said)["findings"]] == ["scores.csv"]
+    code, said = call("--repair")
+    assert code == 0
+    assert "run the same audit again" in said
+    code, said = call()
+    assert code == 0
+    assert "the run is not finished" in said
