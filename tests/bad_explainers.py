@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import time
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from typing import ClassVar
 
 import numpy as np
@@ -35,6 +37,15 @@ class Misbehaving:
                 os.kill(os.getpid(), signal.SIGSEGV)
             if self.how == "exit":
                 os._exit(7)
+            if self.how == "mutter":  # begins a message of 100 bytes and says no more
+                os.write(_own_end(), (100).to_bytes(4, "big") + b"abc")
+                time.sleep(60)
+            if self.how == "babble":  # speaks before it has an answer
+                os.write(_own_end(), (1).to_bytes(4, "big") + b"a" + (1).to_bytes(4, "big"))
+                time.sleep(60)
+            if self.how == "shout":
+                os.write(_own_end(), (2**31 - 1).to_bytes(4, "big"))
+                time.sleep(60)
             if self.how == "hang":
                 time.sleep(60)
             if self.how == "nan":
@@ -45,3 +56,9 @@ class Misbehaving:
                 raise RuntimeError("<script>\x1b[31m" + "x" * 5000)
         error = co.ExplanationError(np.zeros_like(values), float("nan"))
         return co.Explanation(self.name, values, None, 0, 0, 0.5, error, 1)
+
+
+def _own_end() -> int:
+    """Return the descriptor of the worker's end of its connection."""
+    (connection,) = (held for held in gc.get_objects() if isinstance(held, Connection) and not held.closed)
+    return connection.fileno()

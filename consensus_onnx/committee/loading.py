@@ -9,6 +9,7 @@ from pathlib import Path
 from onnx import ModelProto
 
 from consensus_onnx.committee.external_data import take_in
+from consensus_onnx.committee.operator_sets import check_operators
 from consensus_onnx.errors import ModelError, RejectedModelError
 from consensus_onnx.runtime.text import first_line
 
@@ -33,8 +34,8 @@ def load_model(path: Path) -> LoadedModel:
     Raises
     ------
     RejectedModelError
-        If the file is empty, a Git LFS pointer, a web page or no ONNX model, or its external data do not lie where
-        they may.
+        If the file is empty, a Git LFS pointer, a web page or no ONNX model, has operators of unknown domains, or
+        its external data do not lie where they may.
     ModelError
         If the file cannot be read.
     """
@@ -52,6 +53,7 @@ def load_model(path: Path) -> LoadedModel:
         ) from error
     if not model.graph.node or not model.graph.output:
         raise RejectedModelError(f"{path}: is not an ONNX file (it holds no graph); export the model again")
+    check_operators(model, path)
     digest = hashlib.sha256(data)
     external = take_in(model, path)
     for tensor in external:

@@ -17,6 +17,7 @@ from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from consensus_onnx.engine.inbox import Inbox
 from consensus_onnx.engine.jobs import Job
 from consensus_onnx.engine.limits import Limits
 from consensus_onnx.engine.scratch import last_words, make_scratch, remove_scratch, sweep_abandoned
@@ -67,6 +68,7 @@ class _Running:
     task: Task
     process: ForkServerProcess
     connection: Connection
+    inbox: Inbox
     scratch: Path
     stage: str
     deadline: float
@@ -128,7 +130,8 @@ def _start(task: Task, threads: int, limits: Limits, running: list[_Running]) ->
             raise
         finally:
             theirs.close()
-        running.append(_Running(task, process, ours, scratch, "opening", time.monotonic() + limits.opening))
+        inbox = Inbox(ours, LARGEST_MESSAGE)
+        running.append(_Running(task, process, ours, inbox, scratch, "opening", time.monotonic() + limits.opening))
 
 
 def _context() -> ForkServerContext:
@@ -208,18 +211,18 @@ def _advance(worker: _Running, limits: Limits) -> bool:
 
 def _hear(worker: _Running) -> Message | None:
     """Return a worker's message, None if it has nothing to say yet."""
-    if worker.connection.poll():
-        try:
-            data = worker.connection.recv_bytes(LARGEST_MESSAGE)
-        except (EOFError, OSError):
-            worker.process.join(timeout=_LEAVING)
-            if worker.process.is_alive():
-                raise WorkerError("bad_output", f"it hung up during {worker.stage} and lived on; killed") from None
-            raise _death(worker) from None
-        try:
-            return decode(data)
-        except (ValueError, KeyError, TypeError) as error:
-            raise WorkerError("bad_output", f"its worker sent what cannot be read: {printable(str(error))}") from error
+    try:
+        data = worker.inbox.take()
+        message = decode(data) if data is not None else None
+    except (EOFError, OSError):
+        worker.process.join(timeout=_LEAVING)
+        if worker.process.is_alive():
+            raise WorkerError("bad_output", f"it hung up during {worker.stage} and lived on; killed") from None
+        raise _death(worker) from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise WorkerError("bad_output", f"its worker sent what cannot be read: {printable(str(error))}") from error
+    if message is not None:
+        return message
     if time.monotonic() >= worker.deadline:
         raise WorkerError(f"timeout({worker.stage})", f"no answer within the limit during {worker.stage}; killed")
     return None

@@ -19,6 +19,7 @@ from consensus_onnx.runtime.text import first_line
 _SESSION_ENTRIES = {
     "session.load_model_format": "ONNX",
     "session.function_expansion_node_limit": "10000",
+    "session.function_expansion_byte_limit": "268435456",
     "optimization.constant_folding_max_output_size_in_bytes": "67108864",
 }
 _LEVELS = {

@@ -118,7 +118,7 @@ def test_a_model_that_fails_on_the_probe_is_refused(tmp_path: Path) -> None:
 
 def test_a_model_the_runtime_cannot_load_is_refused(tmp_path: Path) -> None:
     unknown = build(
-        [helper.make_node("Unheard", ["input"], ["output"], domain="com.example")],
+        [helper.make_node("Unheard", ["input"], ["output"], domain="com.microsoft")],
         {"input": ("N", 3, 8, 8)},
         {"output": ("N", 5)},
     )

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from onnx import helper
 
 import consensus_onnx as co
 from consensus_onnx.committee.loading import load_model
+from consensus_onnx.errors import RejectedModelError
 from tiny_models import linear_classifier
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2\nsize 13970133\n"
@@ -40,6 +42,40 @@ def test_a_file_that_is_no_model(content: bytes, expected: str, tmp_path: Path) 
     assert text.startswith(f"{path}: {expected}")
     assert "\n" not in text
     assert text.isprintable()
+
+
+def _with_operators(domain: str, *names: str) -> onnx.ModelProto:
+    model = linear_classifier()
+    last = model.graph.output[0].name
+    for name in names:
+        model.graph.node.add(op_type=name, name=f"{name}_1", domain=domain, input=[last], output=[f"{name}_made"])
+    model.opset_import.add(domain=domain, version=1)
+    return model
+
+
+def test_operators_that_need_a_library_are_all_named(tmp_path: Path) -> None:
+    model = _with_operators("com.example", "Evil", "Odd", "Own", "Zeta")
+    inner = helper.make_graph([helper.make_node("Within", [], ["y"], domain="com.inner")], "g", [], [])
+    model.graph.node.add(op_type="If", name="if", input=["c"], output=["z"]).attribute.add(
+        name="then_branch", type=onnx.AttributeProto.GRAPH, g=inner
+    )
+    onnx.save(model, tmp_path / "model.onnx")
+    with pytest.raises(RejectedModelError) as caught:
+        load_model(tmp_path / "model.onnx")
+    assert str(caught.value) == (
+        f"{tmp_path / 'model.onnx'}: operators that are neither ONNX's, ONNX Runtime's nor functions of the model: "
+        "com.example:Evil (node 'Evil_1'), com.example:Odd (node 'Odd_1'), com.example:Own (node 'Own_1') "
+        "and 2 more; export it with standard operators"
+    )
+
+
+def test_the_models_own_functions_may_have_any_domain(tmp_path: Path) -> None:
+    model = _with_operators("com.example", "Same")
+    same = [helper.make_node("Identity", ["x"], ["y"])]
+    opsets = [helper.make_opsetid("", 17)]
+    model.functions.append(helper.make_function("com.example", "Same", ["x"], ["y"], same, opsets))
+    onnx.save(model, tmp_path / "model.onnx")
+    assert load_model(tmp_path / "model.onnx").proto.functions
 
 
 def test_a_file_that_went_away(tmp_path: Path) -> None:

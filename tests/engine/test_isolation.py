@@ -22,6 +22,9 @@ from worlds import SETTINGS, World, tree
         ("segfault", "crashed(SIGSEGV)", "killed by SIGSEGV during explain"),
         ("exit", "crashed(exit 7)", "exit code 7 during explain"),
         ("hang", "timeout(explain)", "no answer within"),
+        ("mutter", "timeout(explain)", "no answer within"),
+        ("babble", "bad_output", "4 bytes follow its end"),
+        ("shout", "bad_output", "got a length of 2147483647"),
         ("nan", "bad_output", "NaN or infinity"),
         ("shape", "bad_output", "must be float32 (h, w), got float32 (8,)"),
         ("raise", "run_error", "RuntimeError: <script>"),
@@ -41,7 +44,7 @@ def test_a_worker_that_fails_is_its_members_status(
     )
     good, bad = run.members
     assert good.status == "ok"
-    assert bad.status == status
+    assert bad.status == status, bad.reason
     assert reason in bad.reason
     assert len(bad.reason) < 2500
     assert bad.reason.isprintable()
