@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -27,14 +28,19 @@ def cli_reference() -> str:
     """Return the reference of all commands, from their own --help."""
     # With the settings that the command itself runs with: what --help names would else depend on who asked first.
     context = click.Context(main, info_name="consensus-onnx", **main.context_settings)
-    pages = [("consensus-onnx", main.get_help(context))]
-    for name in main.list_commands(context):
-        command = main.get_command(context, name)
-        if command is not None:
-            with click.Context(command, info_name=name, parent=context, max_content_width=100) as inner:
-                pages.append((f"consensus-onnx {name}", command.get_help(inner)))
-    sections = [f"## {title}\n\n```\n{text}\n```\n" for title, text in pages]
+    sections = [f"{'#' * (depth + 2)} {title}\n\n```\n{text}\n```\n" for depth, title, text in _pages(main, context, 0)]
     return "# Command line\n\nWritten by `make docs` from `--help`.\n\n" + "\n".join(sections)
+
+
+def _pages(command: click.Command, context: click.Context, depth: int) -> Iterator[tuple[int, str, str]]:
+    """Yield the depth, the name and the help of a command, and of all below it."""
+    yield max(0, depth - 1), context.command_path, command.get_help(context)
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            if below is not None:
+                with click.Context(below, info_name=name, parent=context, max_content_width=100) as inner:
+                    yield from _pages(below, inner, depth + 1)
 
 
 def operator_reference() -> str:

@@ -15,7 +15,7 @@ import click
     type=click.Choice(["html", "md", "json", "figures"]),
     default="html",
     show_default=True,
-    help="One page; Markdown; all numbers; or every plot as SVG and PNG.",
+    help="One page; Markdown; all numbers; or every plot as SVG, PDF and PNG.",
 )
 @click.option("--images", default=8, show_default=True, help="Pictures shown with their explanations.")
 @click.option(

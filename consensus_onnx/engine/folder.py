@@ -121,9 +121,20 @@ def write_text(path: Path, text: str) -> None:
     StoreError
         If it cannot be written.
     """
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Replace a file's content in one step.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written.
+    """
     scratch = path.with_name(path.name + SCRATCH)
     try:
-        scratch.write_text(text, encoding="utf-8")
+        scratch.write_bytes(data)
         scratch.replace(path)
     except OSError as error:
         raise StoreError(f"{path}: cannot be written ({error.strerror}); free space or choose another --out") from error

@@ -1,4 +1,4 @@
-"""The report's plots as files of their own, as the paper shows them: SVG and PNG; explanations as PNG."""
+"""The report's plots as files of their own, as the paper shows them: SVG, PDF and PNG; explanations as PNG."""
 
 from __future__ import annotations
 
@@ -6,24 +6,28 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from consensus_onnx.engine.folder import write_text
+from PIL import Image
+
+from consensus_onnx.engine.folder import write_bytes, write_text
 from consensus_onnx.errors import StoreError
 from consensus_onnx.report.choosing import choose_images
 from consensus_onnx.report.experiments import Experiments
 from consensus_onnx.report.explanation_row import write_figure
 from consensus_onnx.report.heatmap import Heatmap
 from consensus_onnx.report.lines import Lines
-from consensus_onnx.report.painting import paint_svg
+from consensus_onnx.report.painting import paint
+from consensus_onnx.report.pdf import pdf_document
 from consensus_onnx.report.scatter import Scatter
 from consensus_onnx.report.section import ReportOptions
 from consensus_onnx.report.sections import accuracy, committees, explainers, objects, structure
+from consensus_onnx.report.shapes import read_svg
 from consensus_onnx.report.templating import environment
 
 _TEMPLATES = {Scatter: "scatter.html", Lines: "lines.html", Heatmap: "heatmap.html"}
 
 
 def write_figures(experiments: Experiments, folder: Path, *, images: int = 3) -> list[Path]:
-    """Write every plot of the report as SVG and as PNG, and a few images with their explanations as PNG.
+    """Write every plot of the report as SVG, PDF and PNG, and a few images with their explanations as PNG.
 
     Parameters
     ----------
@@ -54,14 +58,16 @@ def write_figures(experiments: Experiments, folder: Path, *, images: int = 3) ->
     for name, plot in _plots(experiments):
         drawn = standalone_svg(plot)
         write_text(folder / f"{name}.svg", drawn)
-        _save(drawn, folder / f"{name}.png")
-        written += [folder / f"{name}.svg", folder / f"{name}.png"]
+        drawing = read_svg(drawn)
+        write_bytes(folder / f"{name}.pdf", pdf_document(drawing))
+        _save(paint(drawing), folder / f"{name}.png")
+        written += [folder / f"{name}.{kind}" for kind in ("svg", "pdf", "png")]
     return written
 
 
-def _save(drawn: str, target: Path) -> None:
+def _save(image: Image.Image, target: Path) -> None:
     try:
-        paint_svg(drawn).save(target, optimize=True)
+        image.save(target, optimize=True)
     except OSError as error:
         raise StoreError(f"{target}: cannot be written ({error}); free space or choose another --out") from error
 

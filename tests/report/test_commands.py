@@ -13,6 +13,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 from PIL import Image
+from pypdf import PdfReader
 
 from consensus_onnx.cli.app import main
 
@@ -47,7 +48,7 @@ def test_markdown_has_the_ranking_and_escapes_names(make_run, fakes, tmp_path):
     assert widths == {8}
 
 
-def test_figures_are_whole_svg_and_png(run, tmp_path):
+def test_figures_are_whole_svg_pdf_and_png(run, tmp_path):
     done = call("report", run.path, "--format", "figures", "--images", "2", "-o", tmp_path / "figures")
     assert done.exit_code == 0, done.output
     files = [Path(line) for line in done.output.split()]
@@ -59,6 +60,8 @@ def test_figures_are_whole_svg_and_png(run, tmp_path):
         if file.suffix == ".png":
             with Image.open(file) as picture:
                 assert picture.width > 300
+        elif file.suffix == ".pdf":
+            assert len(PdfReader(file, strict=True).pages) == 1
         else:
             root = ElementTree.fromstring(file.read_text())
             assert root.tag == "{http://www.w3.org/2000/svg}svg"
