@@ -24,6 +24,7 @@ _COMMANDS = {
     "audit": ("consensus_onnx.cli.audit", "audit_command"),
     "inspect": ("consensus_onnx.cli.inspect", "inspect_command"),
     "gradient": ("consensus_onnx.cli.gradient", "gradient_command"),
+    "randomise": ("consensus_onnx.cli.randomise", "randomise_command"),
     "verify": ("consensus_onnx.cli.verify", "verify_command"),
     "report": ("consensus_onnx.cli.report", "report_command"),
     "sensitivity": ("consensus_onnx.cli.sensitivity", "sensitivity_command"),
@@ -88,6 +89,7 @@ def main() -> None:
     \b
     consensus-onnx inspect models/                              what is in the folder, and is it right?
     consensus-onnx audit models/ --images photos/ --out run/    explain, vote, score, report
+    consensus-onnx gate new.onnx --baseline baseline.zip        does a new export look at the same things?
     consensus-onnx gradient model.onnx -o gradient.onnx         the gradient of any exported classifier
 
     Exit codes: 0 done, 1 a gate failed, 2 something broke, 3 done but some models or images failed,

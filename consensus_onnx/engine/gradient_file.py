@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from consensus_onnx.engine.jobs import GradientJob
 from consensus_onnx.engine.limits import Limits
-from consensus_onnx.engine.supervisor import Script, Task, WorkerError, run_tasks
-from consensus_onnx.errors import ModelError, UnsupportedOperatorError
+from consensus_onnx.engine.one_answer import only_answer
 
 
 @dataclass(frozen=True)
@@ -53,20 +50,4 @@ def write_gradient(job: GradientJob, limits: Limits | None = None) -> GradientFi
     ModelError
         If the model cannot be loaded, differentiated or written, or its worker died of it.
     """
-    answers: list[Mapping[str, Any]] = []
-
-    def script() -> Script:
-        try:
-            opening = yield {}
-            answers.append(opening.header)
-        except WorkerError as failure:
-            answers.append({"error": {"text": f"{job.model}: {failure}", "kind": "error"}})
-
-    tasks = iter([Task(job, script())])
-    run_tasks(lambda: next(tasks, None), 1, limits or Limits())
-    header = answers[0]
-    if "error" in header:
-        error = header["error"]
-        raise (UnsupportedOperatorError if error["kind"] == "unsupported" else ModelError)(error["text"])
-    # Every worker's opening also tells how it is contained, which is not part of a gradient file.
-    return GradientFile(job.out, **{name: value for name, value in header.items() if name != "contained"})
+    return GradientFile(job.out, **only_answer(job, job.model, limits))

@@ -108,4 +108,21 @@ class GradientJob:
     check: bool
 
 
-Job: TypeAlias = ImageJob | MemberJob | InspectionJob | GradientJob
+@dataclass(frozen=True)
+class RandomisingJob:
+    """Shuffle one model's weights and write the result.
+
+    Attributes
+    ----------
+    model, out : Path
+        What is read and written.
+    seed : int
+        Of the shuffling.
+    """
+
+    model: Path
+    out: Path
+    seed: int
+
+
+Job: TypeAlias = ImageJob | MemberJob | InspectionJob | GradientJob | RandomisingJob

@@ -14,10 +14,11 @@ from consensus_onnx.arrays import AnyArray
 from consensus_onnx.committee import Classifier
 from consensus_onnx.committee.inspection import gradient_obstacles, measure_accuracy
 from consensus_onnx.committee.loading import load_model
-from consensus_onnx.engine.jobs import GradientJob, ImageJob, InspectionJob, Job, MemberJob
+from consensus_onnx.committee.randomising import randomise
+from consensus_onnx.engine.jobs import GradientJob, ImageJob, InspectionJob, Job, MemberJob, RandomisingJob
 from consensus_onnx.engine.store import RunStore
 from consensus_onnx.engine.wire import Message
-from consensus_onnx.errors import ImageError
+from consensus_onnx.errors import ImageError, ModelError
 from consensus_onnx.explainers import Explanation
 from consensus_onnx.gradients import check_gradient, fix_target, gradient_model, save_model
 from consensus_onnx.gradients.model import OF_KEY, SEED, WRT_KEY, Of
@@ -159,6 +160,28 @@ class GradientService:
         return Message({})
 
 
+class RandomisingService:
+    """Shuffles one model's weights."""
+
+    def __init__(self, job: RandomisingJob) -> None:
+        self._job = job
+
+    def opening(self) -> Message:
+        """Read, shuffle and write."""
+        job = self._job
+        model = load_model(job.model).proto
+        try:
+            made = randomise(model, job.seed)
+        except ModelError as error:
+            raise ModelError(f"{job.model}: {error}") from error
+        save_model(made.model, job.out)
+        return Message({"tensors": made.tensors, "weights": made.weights})
+
+    def handle(self, command: Mapping[str, Any]) -> Message:
+        """Answer nothing more."""
+        return Message({})
+
+
 def service_of(job: Job) -> Service:
     """Return the service that carries out a job."""
     match job:
@@ -170,6 +193,8 @@ def service_of(job: Job) -> Service:
             return InspectionService(job)
         case GradientJob():
             return GradientService(job)
+        case RandomisingJob():
+            return RandomisingService(job)
 
 
 def explanation_message(explanation: Explanation, dtype: npt.DTypeLike) -> Message:

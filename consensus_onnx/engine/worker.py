@@ -117,11 +117,11 @@ def _contain(job: Job, start: Start, network: str) -> dict[str, str]:
 
     from consensus_onnx.engine.confines import confines_of
     from consensus_onnx.engine.containment import contain
-    from consensus_onnx.engine.jobs import GradientJob
+    from consensus_onnx.engine.jobs import GradientJob, RandomisingJob
     from consensus_onnx_kernels.compilation import keep_compiled_in_memory, use_threads
 
     keep_compiled_in_memory()
-    if not isinstance(job, GradientJob):
+    if not isinstance(job, GradientJob | RandomisingJob):
         hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
         resource.setrlimit(resource.RLIMIT_FSIZE, (_MOST_WRITTEN, hard))
     report = contain(confines_of(job, Path(start.scratch), start.memory), network)
