@@ -6,6 +6,7 @@ import json
 import os
 import random
 import resource
+import shlex
 import shutil
 import signal
 import subprocess
@@ -252,3 +253,46 @@ def test_a_disk_that_fails_is_told_in_a_line_and_what_is_stored_stays(
     whole = co.audit(committee, scene.pictures, settings=SETTINGS, out=tmp_path / "whole")
     ours, theirs = tree(out), tree(whole.path)
     assert {name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name)} == set()
+
+
+MOUNTED = """
+mount -t tmpfs -o {first} none "$OUT" || exit 99
+{before}
+{audit} 2>"$SAID"; echo $? >"$CODE"
+mount -o remount,{then} "$OUT" && {audit} && cp -r "$OUT"/. "$KEPT"
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("first", "before", "then", "says"),
+    [
+        ("size=160k", "", "size=64m", "No space left on device"),
+        ("size=64m", '{audit} --limit 2 && mount -o remount,ro "$OUT"', "rw", "Read-only file system"),
+    ],
+    ids=["full", "read-only"],
+)
+def test_a_file_system_that_is_full_or_read_only(
+    first: str, before: str, then: str, says: str, scene: Scene, tmp_path: Path
+) -> None:
+    paths = {name.upper(): tmp_path / name for name in ("out", "said", "code", "kept")}
+    paths["OUT"].mkdir()
+    paths["KEPT"].mkdir()
+    audit = shlex.join(scene.command(paths["OUT"]))
+    script = MOUNTED.format(first=first, before=before.format(audit=audit), then=then, audit=audit)
+    environment = {**os.environ, **{name: str(path) for name, path in paths.items()}}
+    # Mounts of its own, which end with it: real ones of a real file system, without touching the machine's.
+    done = subprocess.run(
+        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    if not paths["CODE"].exists():
+        pytest.skip(f"no mounts of one's own here: {done.stderr.strip()[:200]}")
+    told = paths["SAID"].read_text(encoding="utf-8")
+    assert paths["CODE"].read_text(encoding="utf-8").strip() == "2", told
+    assert says in told
+    assert "Traceback" not in told
+    assert done.returncode == 0, done.stderr
+    assert tree(paths["KEPT"]) == scene.whole
