@@ -17,7 +17,7 @@ from consensus_onnx.explainers.protocol import Kind, Target, opened, resolve_tar
 from consensus_onnx.explainers.randomness import stream_key
 from consensus_onnx.explainers.surrogate import make_design, perturbation_rows
 from consensus_onnx.images import Superpixels, canvas_digest
-from consensus_onnx_kernels.masking import mask_batch_interleaved, mask_batch_planar, segment_means
+from consensus_onnx_kernels.masking import mask_batch, segment_means
 
 
 @dataclass(frozen=True)
@@ -169,17 +169,14 @@ def masked_batches(
     picture = normalise(picture_for(canvas, facts), facts, preprocessing).astype(facts.dtype, copy=False)  # (h, w, C)
     colours = normalise(shown, facts, preprocessing).astype(facts.dtype, copy=False)  # (K, C)
     labels = labels_for(segments, facts).ravel()
-    pixels, channels = len(labels), facts.channels
-    buffer: Any = classifier.new_batch(min(classifier.batch, len(rows)))
+    planes, masked = picture.reshape(len(labels), facts.channels), colours[labels]
     if facts.layout == "NCHW":
-        planes = np.ascontiguousarray(picture.reshape(pixels, channels).T)
-        out = buffer.reshape(len(buffer), channels, pixels)
-        write = mask_batch_planar
-    else:
-        planes = picture.reshape(pixels, channels)
-        out = buffer.reshape(len(buffer), pixels, channels)
-        write = mask_batch_interleaved
+        planes, masked = np.ascontiguousarray(planes.T), np.ascontiguousarray(masked.T)
+    else:  # one plane in which every number, not every pixel, has its superpixel
+        planes, masked, labels = planes.reshape(1, -1), masked.reshape(1, -1), np.repeat(labels, facts.channels)
+    buffer: Any = classifier.new_batch(min(classifier.batch, len(rows)))
+    out = buffer.reshape(len(buffer), *planes.shape)
     for start in range(0, len(rows), len(buffer)):
         some = rows[start : start + len(buffer)]
-        write(some, labels, planes, colours, out[: len(some)])
+        mask_batch(some, labels, planes, masked, out[: len(some)])
         yield buffer[: len(some)]

@@ -13,62 +13,38 @@ from consensus_onnx_kernels.compilation import PARALLEL_FROM, parallel, serial
 Values: TypeAlias = npt.NDArray[Any]
 
 
-def mask_batch_planar(
+def mask_batch(
     rows: npt.NDArray[np.uint8],
     labels: npt.NDArray[np.int32],
     picture: Values,
-    fill: Values,
+    masked: Values,
     out: Values,
 ) -> None:
-    """Write one masked picture per row, channels first.
+    """Write one picture per row, some of its superpixels masked.
 
     Parameters
     ----------
     rows : ndarray of shape (B, K), uint8
-        Nonzero keeps the superpixel, zero replaces it.
-    labels : ndarray of shape (HW,), int32
-        Superpixel of each pixel, in 0..K-1 (not checked).
-    picture : ndarray of shape (C, HW)
-        The normalised picture.
-    fill : ndarray of shape (K, C)
-        What replaces each superpixel, in the picture's units.
-    out : ndarray of shape (B, C, HW)
-        Receives the pictures. Picture, fill and out share one dtype; float16 is one of those possible.
+        Nonzero keeps the superpixel, zero masks it.
+    labels : ndarray of shape (N,), int32
+        Superpixel of each place, in 0..K-1 (not checked).
+    picture : ndarray of shape (C, N)
+        The normalised picture: C planes of N pixels each, or one plane of N numbers where channels come last.
+    masked : ndarray of shape (C, N)
+        The same with every superpixel masked.
+    out : ndarray of shape (B, C, N)
+        Receives the pictures. Picture, masked and out share one dtype of 1, 2, 4 or 8 bytes.
 
     Raises
     ------
     TypeError
-        If picture, fill and out differ in dtype.
+        If picture, masked and out differ in dtype.
     """
-    mask = _planar_parallel if out.size >= PARALLEL_FROM else _planar_serial
-    mask(rows, labels, *_movable(picture, fill, out))
-
-
-def mask_batch_interleaved(
-    rows: npt.NDArray[np.uint8],
-    labels: npt.NDArray[np.int32],
-    picture: Values,
-    fill: Values,
-    out: Values,
-) -> None:
-    """Write one masked picture per row, channels last.
-
-    Parameters
-    ----------
-    rows, labels, fill : ndarray
-        As in `mask_batch_planar`.
-    picture : ndarray of shape (HW, C)
-        The normalised picture.
-    out : ndarray of shape (B, HW, C)
-        Receives the pictures; one dtype for picture, fill and out.
-
-    Raises
-    ------
-    TypeError
-        If picture, fill and out differ in dtype.
-    """
-    mask = _interleaved_parallel if out.size >= PARALLEL_FROM else _interleaved_serial
-    mask(rows, labels, *_movable(picture, fill, out))
+    if not picture.dtype == masked.dtype == out.dtype:
+        raise TypeError(f"picture, masked, out: expected one dtype, got {picture.dtype}, {masked.dtype}, {out.dtype}")
+    bits = np.dtype(f"u{out.dtype.itemsize}")  # values are only moved, and bits can be masked
+    mask = _mask_parallel if out.size >= PARALLEL_FROM else _mask_serial
+    mask(rows, labels, picture.view(bits), masked.view(bits), out.view(bits))
 
 
 @serial
@@ -103,67 +79,34 @@ def segment_means(canvas: npt.NDArray[np.uint8], labels: npt.NDArray[np.int32], 
     return means
 
 
-def _movable(picture: Values, fill: Values, out: Values) -> tuple[Values, Values, Values]:
-    """View float16 as integers: Numba has none on the CPU, and values of one dtype are only moved."""
-    if not picture.dtype == fill.dtype == out.dtype:
-        raise TypeError(f"picture, fill, out: expected one dtype, got {picture.dtype}, {fill.dtype}, {out.dtype}")
-    if out.dtype == np.float16:
-        return picture.view(np.uint16), fill.view(np.uint16), out.view(np.uint16)
-    return picture, fill, out
-
-
 @serial
-def _planar_serial(
-    rows: npt.NDArray[np.uint8], labels: npt.NDArray[np.int32], picture: Values, fill: Values, out: Values
+def _mask_serial(
+    rows: npt.NDArray[np.uint8], labels: npt.NDArray[np.int32], picture: Values, masked: Values, out: Values
 ) -> None:
     for b in range(rows.shape[0]):
-        _mask_planar(rows[b], labels, picture, fill, out[b])
+        _mask_one(rows[b], labels, picture, masked, out[b])
 
 
 @parallel
-def _planar_parallel(
-    rows: npt.NDArray[np.uint8], labels: npt.NDArray[np.int32], picture: Values, fill: Values, out: Values
+def _mask_parallel(
+    rows: npt.NDArray[np.uint8], labels: npt.NDArray[np.int32], picture: Values, masked: Values, out: Values
 ) -> None:
     for b in numba.prange(rows.shape[0]):
-        _mask_planar(rows[b], labels, picture, fill, out[b])
+        _mask_one(rows[b], labels, picture, masked, out[b])
 
 
+# Measured on 4 pictures of 3 x 224 x 224 float32, one core: 0.18 ms; choosing by a condition 0.39 ms, also looking up
+# each superpixel's colour 0.42 ms, copying run by run of a scan line 0.44 ms. Copying the picture alone takes 0.04 ms.
 @serial
-def _interleaved_serial(
-    rows: npt.NDArray[np.uint8], labels: npt.NDArray[np.int32], picture: Values, fill: Values, out: Values
+def _mask_one(
+    row: npt.NDArray[np.uint8], labels: npt.NDArray[np.int32], picture: Values, masked: Values, out: Values
 ) -> None:
-    for b in range(rows.shape[0]):
-        _mask_interleaved(rows[b], labels, picture, fill, out[b])
-
-
-@parallel
-def _interleaved_parallel(
-    rows: npt.NDArray[np.uint8], labels: npt.NDArray[np.int32], picture: Values, fill: Values, out: Values
-) -> None:
-    for b in numba.prange(rows.shape[0]):
-        _mask_interleaved(rows[b], labels, picture, fill, out[b])
-
-
-# Measured on 8 pictures of 3 x 224 x 224 float32, one core: 0.66 ms; asking row[labels[i]] anew for each channel
-# 1.6 ms, filling a whole picture first and selecting from it 0.87 ms.
-@serial
-def _mask_planar(
-    row: npt.NDArray[np.uint8], labels: npt.NDArray[np.int32], picture: Values, fill: Values, out: Values
-) -> None:
-    keep = np.empty(labels.size, np.bool_)
+    ones = np.empty(row.size, picture.dtype)  # all bits of a kept superpixel, none of a masked one
+    for k in range(row.size):
+        ones[k] = -(row[k] != 0)
+    keep = np.empty(labels.size, picture.dtype)
     for i in range(labels.size):
-        keep[i] = row[labels[i]] != 0
+        keep[i] = ones[labels[i]]
     for c in range(picture.shape[0]):
         for i in range(labels.size):
-            out[c, i] = picture[c, i] if keep[i] else fill[labels[i], c]
-
-
-@serial
-def _mask_interleaved(
-    row: npt.NDArray[np.uint8], labels: npt.NDArray[np.int32], picture: Values, fill: Values, out: Values
-) -> None:
-    for i in range(labels.size):
-        label = labels[i]
-        keep = row[label] != 0
-        for c in range(picture.shape[1]):
-            out[i, c] = picture[i, c] if keep else fill[label, c]
+            out[c, i] = masked[c, i] ^ ((picture[c, i] ^ masked[c, i]) & keep[i])

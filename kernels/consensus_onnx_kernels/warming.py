@@ -23,10 +23,9 @@ def compile_kernels() -> None:
     ridge.fit_statistics(factor, rows, weights, means, targets, coefficients, intercepts)
 
     labels = np.array([0, 1, 2, 0], np.int32)
-    fill = masking.segment_means(np.zeros((4, 3), np.uint8), labels, 3).astype(np.float32)
-    picture = np.zeros((4, 3), np.float32)
-    masking.mask_batch_interleaved(rows, labels, picture, fill, np.empty((20, 4, 3), np.float32))
-    masking.mask_batch_planar(rows, labels, picture.T.copy(), fill, np.empty((20, 3, 4), np.float32))
+    masking.segment_means(np.zeros((4, 3), np.uint8), labels, 3)
+    picture = np.zeros((3, 4), np.float32)
+    masking.mask_batch(rows, labels, picture, picture, np.empty((20, 3, 4), np.float32))
 
     consensus = votes.vote_squared_norm(coefficients, np.ones(1))
     votes.vote_minmax_mean(coefficients, np.ones(1))

@@ -20,36 +20,37 @@ def test_both_layouts_equal_the_twin_on_one_thread_and_on_all(scene, dtype, para
     rows, labels, picture, fill = scene
     picture, fill = (100 + 20 * picture).astype(dtype), (100 + 20 * fill).astype(dtype)
     expected = naive.masked_pictures(rows, labels, picture, fill)
+    masked = fill[labels]
     planar = np.zeros((5, 3, 60), dtype)
-    masking.mask_batch_planar(rows, labels, picture, fill, planar)
+    masking.mask_batch(rows, labels, picture, np.ascontiguousarray(masked.T), planar)
     assert np.array_equal(planar, expected)
-    interleaved = np.zeros((5, 60, 3), dtype)
-    masking.mask_batch_interleaved(rows, labels, np.ascontiguousarray(picture.T), fill, interleaved)
-    assert np.array_equal(interleaved, expected.transpose(0, 2, 1))
+    interleaved = np.zeros((5, 1, 180), dtype)
+    flat = np.ascontiguousarray(picture.T).reshape(1, -1)
+    masking.mask_batch(rows, np.repeat(labels, 3), flat, masked.reshape(1, -1), interleaved)
+    assert np.array_equal(interleaved.reshape(5, 60, 3), expected.transpose(0, 2, 1))
 
 
-def test_a_row_of_ones_is_the_picture_and_of_zeros_the_fill(scene):
+def test_any_nonzero_keeps_and_zero_masks(scene):
     _, labels, picture, fill = scene
+    masked = np.ascontiguousarray(fill[labels].T)
     out = np.zeros((2, 3, 60))
-    masking.mask_batch_planar(np.array([[1] * 7, [0] * 7], np.uint8), labels, picture, fill, out)
+    masking.mask_batch(np.array([[1, 2, 3, 4, 5, 128, 255], [0] * 7], np.uint8), labels, picture, masked, out)
     assert np.array_equal(out[0], picture)
-    assert np.array_equal(out[1], fill[labels].T)
+    assert np.array_equal(out[1], masked)
 
 
-@pytest.mark.parametrize("mask_batch", [masking.mask_batch_planar, masking.mask_batch_interleaved])
-def test_one_dtype_for_all(scene, mask_batch):
-    rows, labels, picture, fill = scene
-    with pytest.raises(TypeError, match="picture, fill, out: expected one dtype, got float64, float64, float16"):
-        mask_batch(rows, labels, picture, fill, np.zeros((5, 3, 60), np.float16))
+def test_one_dtype_for_all(scene):
+    rows, labels, picture, _ = scene
+    with pytest.raises(TypeError, match="picture, masked, out: expected one dtype, got float64, float64, float16"):
+        masking.mask_batch(rows, labels, picture, picture, np.zeros((5, 3, 60), np.float16))
 
 
-def test_nan_moves_untouched(scene):
-    _, labels, picture, fill = scene
-    picture[1, 5] = np.nan
+def test_nan_and_negative_zero_move_untouched(scene):
+    _, labels, picture, _ = scene
+    picture[1, 5], picture[2, 7] = np.nan, -0.0
     out = np.zeros((1, 3, 60))
-    masking.mask_batch_planar(np.ones((1, 7), np.uint8), labels, picture, fill, out)
-    assert np.isnan(out[0, 1, 5])
-    assert np.isnan(out).sum() == 1
+    masking.mask_batch(np.ones((1, 7), np.uint8), labels, picture, np.zeros((3, 60)), out)
+    assert out[0].tobytes() == picture.tobytes()
 
 
 def test_segment_means():
