@@ -48,3 +48,7 @@ class ImageError(ConsensusError):
 
 class StoreError(ConsensusError):
     """A run folder that cannot be written, is damaged, or belongs to another audit."""
+
+
+class BaselineError(ConsensusError):
+    """A baseline file that cannot be written, is damaged, or does not fit what is held against it."""

@@ -11,6 +11,7 @@ import click
 from consensus_onnx.cli import main
 from consensus_onnx.config import document_yaml
 from consensus_onnx.engine.settings import AuditSettings
+from consensus_onnx.gate.settings import GateFile
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -21,6 +22,7 @@ def generated_files() -> dict[Path, str]:
         Path("docs/cli.md"): cli_reference(),
         Path("docs/operators.md"): operator_reference(),
         Path("configs/default.yaml"): default_configuration(),
+        Path("configs/gate.yaml"): gate_configuration(),
     }
 
 
@@ -60,6 +62,15 @@ def default_configuration() -> str:
         "# Use: consensus-onnx audit MODELS --images DIR --out RUN --config FILE.yaml --set lime.samples=200\n\n"
     )
     return head + document_yaml(AuditSettings)
+
+
+def gate_configuration() -> str:
+    """Return every setting of the gate with its default and meaning."""
+    head = (
+        "# Every setting of the gate with its default. Written by `make docs` from the code.\n"
+        "# Use: consensus-onnx gate NEW.onnx --baseline baseline.zip --reference OLD --config FILE.yaml\n\n"
+    )
+    return head + document_yaml(GateFile)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ FLOORS = [
     {"consensus"},
     {"analysis"},
     {"engine"},
+    {"gate"},
     {"report"},
     {"cli"},
 ]
@@ -84,6 +85,7 @@ def test_imports_run_one_way() -> None:
         ("consensus_onnx/images/x.py", "import consensus_onnx.committee"),
         ("consensus_onnx/committee/x.py", "def f():\n    import onnxruntime"),
         ("consensus_onnx/engine/x.py", "import click"),
+        ("consensus_onnx/gate/x.py", "from consensus_onnx.report.pictures import overlay"),
         ("consensus_onnx/report/x.py", "import consensus_onnx as co"),
         ("consensus_onnx_kernels/x.py", "from consensus_onnx.arrays import Float64Array"),
     ],

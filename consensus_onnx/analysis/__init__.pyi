@@ -7,6 +7,9 @@ from .baselines import BaselineScores as BaselineScores
 from .baselines import baseline_scores as baseline_scores
 from .baselines import centre_prior as centre_prior
 from .baselines import edge_map as edge_map
+from .bounds import Bounded as Bounded
+from .bounds import bounded_mean as bounded_mean
+from .bounds import bounded_share as bounded_share
 from .boxes import Box as Box
 from .boxes import box_iou as box_iou
 from .boxes import locate_box as locate_box
@@ -27,6 +30,8 @@ from .convergence import converge as converge
 from .convergence import converged_at as converged_at
 from .correlation import Correlation as Correlation
 from .correlation import correlate as correlate
+from .detection import images_needed as images_needed
+from .detection import smallest_change as smallest_change
 from .ensemble import EnsembleAccuracy as EnsembleAccuracy
 from .ensemble import ensemble_accuracy as ensemble_accuracy
 from .evidence import ImageEvidence as ImageEvidence
@@ -38,8 +43,14 @@ from .localisation import Localisation as Localisation
 from .localisation import localise as localise
 from .partial import PartialCorrelation as PartialCorrelation
 from .partial import partial_correlation as partial_correlation
+from .places import Place as Place
+from .places import committee_place as committee_place
 from .properties import MapProperties as MapProperties
 from .properties import map_properties as map_properties
+from .reruns import RerunRange as RerunRange
+from .reruns import predicted_map_reruns as predicted_map_reruns
+from .reruns import predicted_reruns as predicted_reruns
+from .reruns import rerun_range as rerun_range
 from .score_correlation import ScoreCorrelation as ScoreCorrelation
 from .score_correlation import correlate_scores as correlate_scores
 from .sensitivity import RankChange as RankChange

@@ -29,6 +29,9 @@ _COMMANDS = {
     "report": ("consensus_onnx.cli.report", "report_command"),
     "sensitivity": ("consensus_onnx.cli.sensitivity", "sensitivity_command"),
     "reproduce": ("consensus_onnx.cli.reproduce", "reproduce_command"),
+    "baseline": ("consensus_onnx.cli.baseline", "baseline_command"),
+    "gate": ("consensus_onnx.cli.gate", "gate_command"),
+    "bench": ("consensus_onnx.cli.bench", "bench_command"),
     "demo": ("consensus_onnx.cli.demo", "demo_command"),
     "zoo": ("consensus_onnx.cli.zoo", "zoo_command"),
 }

@@ -93,13 +93,7 @@ class MemberState:
         """
         if self.facts is None:
             raise ValueError(f"{self.member.name}: its digest is not known before it is opened")
-        facts = {
-            "model": self.facts.digest,
-            "input": asdict(self.facts.input),
-            "preprocessing": asdict(self.facts.preprocessing),
-            "output": asdict(self.facts.output),
-        }
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+        return facts_digest(self.facts)
 
     def take_from(self, other: MemberState) -> None:
         """Take over everything known about a copy of this member."""
@@ -119,3 +113,14 @@ class MemberState:
             more = f" (and {len(self.failures) - 1} more, see failures.csv)" if len(self.failures) > 1 else ""
             return failure.status, f"{explainer}: {failure.reason}{more}"
         return "ok", ""
+
+
+def facts_digest(facts: ModelFacts) -> str:
+    """Return the digest of a model and of all that decides what it reads and answers, as committee.csv names it."""
+    content = {
+        "model": facts.digest,
+        "input": asdict(facts.input),
+        "preprocessing": asdict(facts.preprocessing),
+        "output": asdict(facts.output),
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from consensus_onnx.arrays import AnyArray, BoolArray, Float64Array, UInt8Array
+from consensus_onnx.committee import ModelFacts
 from consensus_onnx.config import read_yaml
 from consensus_onnx.consensus import to_grid
 from consensus_onnx.engine.folder import RUN_FILE
+from consensus_onnx.engine.member_state import facts_digest
+from consensus_onnx.engine.receipts import Journal
 from consensus_onnx.engine.records import FailureRow, ImageRecord, MemberRecord, PerImageRow, ScoreRow
-from consensus_onnx.engine.store import RunStore
+from consensus_onnx.engine.store import RECEIPTS, RunStore
+from consensus_onnx.engine.stored import stored_explanation
 from consensus_onnx.engine.tables import read_table
 from consensus_onnx.errors import StoreError
-from consensus_onnx.explainers import Explanation, ExplanationError
+from consensus_onnx.explainers import Explanation
 
 
 @dataclass(frozen=True)
@@ -129,35 +133,42 @@ class Run:
         StoreError
             If the stored bytes are not the ones that were receipted.
         """
+        found = self.native_explanation(explainer, member, image)
+        if found.segments is not None:
+            return found
+        side = int(self.settings["consensus"][explainer]["grid_used"])
+        error = replace(found.error, standard_error=to_grid(found.error.standard_error, (side, side)))
+        return replace(found, values=to_grid(found.values, (side, side)), error=error)
+
+    def native_explanation(self, explainer: str, member: int | str, image: int | str) -> Explanation:
+        """Return what an explainer said, maps at the member's own input size; raises as `explanation` does."""
         record, picture = self.members[self.member_index(member)], self.images[self.image_index(image)]
         receipt = self._receipts(explainer, record.digest).get(picture.row) if record.digest else None
         if receipt is None:
             raise KeyError(f"{record.name} has no {explainer} explanation of {picture.name} ({record.status})")
-        values, error = (
-            self._store.explanation_array(explainer, record.digest, picture.row, name, receipt)
-            for name in ("values", "standard_error")
-        )
-        segments = None
-        if self.kind(explainer) == "superpixel":
-            segments = self.segments(explainer, image)
-        else:
-            side = int(self.settings["consensus"][explainer]["grid_used"])
-            values, error = to_grid(values, (side, side)), to_grid(error, (side, side))
-        nan = float("nan")
-        return Explanation(
-            explainer=explainer,
-            values=values,
-            segments=segments,
-            target=receipt["target"],
-            predicted=receipt["predicted"],
-            probability=receipt["probability"],
-            error=ExplanationError(
-                error,
-                nan if receipt["split_half"] is None else receipt["split_half"],
-                nan if receipt["r2"] is None else receipt["r2"],
-            ),
-            samples=receipt["samples"],
-        )
+        segments = self.segments(explainer, image) if self.kind(explainer) == "superpixel" else None
+        return stored_explanation(self._store, explainer, record.digest, picture.row, receipt, segments)
+
+    def facts(self, member: int | str) -> ModelFacts:
+        """Return what was found out about a member when it was opened.
+
+        Raises
+        ------
+        KeyError
+            If it was not opened, or the receipt of that is gone.
+        """
+        record = self.members[self.member_index(member)]
+        for path in sorted((self.path / RECEIPTS / "members").glob("*.jsonl")):
+            for receipt in Journal(path).read().values():
+                facts = ModelFacts.from_json(receipt["facts"])
+                if facts_digest(facts) == record.digest:
+                    return facts
+        raise KeyError(f"{record.name}: nothing is known of it ({record.status})")
+
+    def file_digest(self, image: int | str) -> str:
+        """Return the sha256 (hex) of the picture's file as it was audited."""
+        row = self.images[self.image_index(image)].row
+        return str(self._store.journal("rows").read()[str(row)]["file"])
 
     def canvas(self, image: int | str) -> UInt8Array:
         """Return the canvas of an image, uint8 (H, W, 3)."""

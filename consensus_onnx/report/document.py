@@ -69,8 +69,8 @@ def write_report(
         version=str(run.settings.get("versions", {}).get("consensus-onnx", "")),
         style=Markup(style),
         script=Markup(script),
-        style_digest=Markup(_digest(style)),
-        script_digest=Markup(_digest(script)),
+        style_digest=Markup(digest_of(style)),
+        script_digest=Markup(digest_of(script)),
     )
     target = run.path / REPORT_FILE if path is None else path
     write_text(target, text)
@@ -79,5 +79,6 @@ def write_report(
     return target
 
 
-def _digest(text: str) -> str:
+def digest_of(text: str) -> str:
+    """Return what a content security policy calls a style sheet or script."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

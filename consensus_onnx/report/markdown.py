@@ -31,17 +31,18 @@ def report_markdown(experiments: Experiments, scores: Mapping[str, Mapping[str, 
         Headings, sentences and tables; texts of models and files are cleaned and escaped.
     """
     options = ReportOptions(0, scores)
-    parts = [f"# {_text(experiments.run.name)}", _text(summary.build(experiments, options).content.lede)]
+    parts = [f"# {escaped(experiments.run.name)}", escaped(summary.build(experiments, options).content.lede)]
     warned = caveats.build(experiments, options)
     if warned is not None:
         parts.append("## Before you quote a number")
-        parts.append("\n".join(f"- **{_text(one.title)}.** {_text(one.text)}" for one in warned.content.caveats))
+        parts.append("\n".join(f"- **{escaped(one.title)}.** {escaped(one.text)}" for one in warned.content.caveats))
     for explainer in experiments.run.explainers:
         parts += [f"## {title_of(explainer)}", *_explainer(experiments, explainer)]
     compared = external.build(experiments, options)
     if compared is not None:
         parts.append("## Scores from elsewhere")
-        parts.append("\n".join(f"- {_text(one.title)}: {_text(one.sentence)}" for one in compared.content.comparisons))
+        found = compared.content.comparisons
+        parts.append("\n".join(f"- {escaped(one.title)}: {escaped(one.sentence)}" for one in found))
     return "\n\n".join(parts) + "\n"
 
 
@@ -56,8 +57,8 @@ def _explainer(experiments: Experiments, explainer: str) -> list[str]:
     decimals = score_decimals(found)
     rows = [
         [
-            _text(entry.member.name),
-            _text(entry.member.family),
+            escaped(entry.member.name),
+            escaped(entry.member.family),
             percent(entry.member.accuracy),
             number(entry.row.score, decimals),
             f"{number(entry.row.ci_low, decimals)} to {number(entry.row.ci_high, decimals)}",
@@ -73,7 +74,7 @@ def _explainer(experiments: Experiments, explainer: str) -> list[str]:
         table(
             ["choice", "Spearman with the audit", "largest move", "r with accuracy"],
             [
-                [_text(one.name), signed(one.agreement.spearman), str(one.largest_move), signed(one.accuracy.pearson)]
+                [escaped(one.name), signed(one.agreement.spearman), str(one.largest_move), signed(one.accuracy.pearson)]
                 for one in changes
             ],
         )
@@ -106,10 +107,10 @@ def _sentences(experiments: Experiments, explainer: str) -> list[str]:
     if shaped is not None:
         for matrix in shaped.content.matrices:
             if matrix.title == title_of(explainer):
-                lines += [matrix.families, _text(matrix.outliers)]
+                lines += [matrix.families, escaped(matrix.outliers)]
     if explainer in run.explainers and experiments.by_family(explainer):
         lines += [
-            f"{_text(one.family)} by all and by itself: Spearman {number(one.found.spearman, 2)} over {one.found.n}"
+            f"{escaped(one.family)} by all and by itself: Spearman {number(one.found.spearman, 2)} over {one.found.n}"
             for one in experiments.by_family(explainer)
         ]
     return lines
@@ -124,7 +125,7 @@ def _coefficients(found: Correlation) -> str:
     )
 
 
-def _text(text: str) -> str:
+def escaped(text: str) -> str:
     """Return text that Markdown shows as it is."""
     shown = clean(text).replace("\\", "\\\\")
     for character in "|`*_<>[]#":
