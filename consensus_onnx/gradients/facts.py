@@ -213,7 +213,7 @@ class Facts:
                     ir_version=self._ir_version,
                 )
             )
-        except (onnx.shape_inference.InferenceError, ValueError, RuntimeError) as error:
+        except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, ValueError, RuntimeError) as error:
             raise ModelError(
                 f"node {node.name or node.output[0]!r} ({node.op_type}): its inputs do not fit: "
                 f"{', '.join(fact.describe() for fact in inputs)}: {str(error).splitlines()[0]} "

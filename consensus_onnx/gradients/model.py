@@ -13,7 +13,7 @@ from onnx import ModelProto, TensorShapeProto, ValueInfoProto, helper, numpy_hel
 from consensus_onnx.errors import ModelError
 from consensus_onnx.gradients.canonical import CanonicalModel, canonicalise
 from consensus_onnx.gradients.facts import INTEGERS, Dim
-from consensus_onnx.gradients.graphs import check, prune
+from consensus_onnx.gradients.graphs import check, prune, seed_last
 from consensus_onnx.gradients.head import find_head, the_output
 from consensus_onnx.gradients.lowering import Lowering, choose_lowering
 from consensus_onnx.gradients.steady import steady
@@ -204,7 +204,7 @@ def _assemble(canonical: CanonicalModel, emit: GraphWriter, tensor: str, source:
     if tensor not in outputs:
         graph.output.append(_value_info(canonical, tensor, tensor))
     graph.output.append(_value_info(canonical, result, source))
-    prune(graph, steady([*graph.node, *emit.nodes], emit), [info.name for info in graph.output])
+    prune(graph, steady([*graph.node, *seed_last(emit.nodes, SEED)], emit), [info.name for info in graph.output])
     needed = {name for node in graph.node for name in node.input}
     graph.initializer.extend(
         numpy_helper.from_array(array, name) for name, array in emit.constants().items() if name in needed

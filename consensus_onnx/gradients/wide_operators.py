@@ -1,17 +1,24 @@
-"""Operators for ONNX's reference evaluator where its own are not exact in float64, or too slow for whole networks."""
+"""Operators for ONNX's reference evaluator where its own are not exact in float64, wrong, or too slow for networks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import product
+from typing import Any
 
 import numpy as np
 
-from consensus_onnx.arrays import Float64Array
+from consensus_onnx.arrays import AnyArray, Float64Array, Int64Array
+from consensus_onnx.gradients.wide_windows import average, convolve, largest, taps_of, transposed
+
+Ints = Sequence[int] | None
 
 
 def wide_operators() -> tuple[type, ...]:
     """Return the classes to give to `ReferenceEvaluator(new_ops=...)`."""
+    return (*_elementwise(), *_windows(), *_moving())
+
+
+def _elementwise() -> tuple[type, ...]:
     from onnx.reference.op_run import OpRun
     from scipy.special import erf
 
@@ -34,6 +41,13 @@ def wide_operators() -> tuple[type, ...]:
             total = sum(squares[:, shift : shift + x.shape[1]] for shift in range(size))
             return (x / (bias + alpha / size * total) ** beta,)
 
+    return Erf, LRN
+
+
+def _windows() -> tuple[type, ...]:
+    from onnx.reference.op_run import OpRun
+    from onnx.reference.ops.op_conv_transpose import ConvTranspose as OwnConvTranspose
+
     class Conv(OpRun):
         """The evaluator's own walks groups one by one: twice the time of a mobile network."""
 
@@ -45,92 +59,122 @@ def wide_operators() -> tuple[type, ...]:
             weight: Float64Array,
             bias: Float64Array | None = None,
             auto_pad: str | None = None,
-            dilations: Sequence[int] | None = None,
+            dilations: Ints = None,
             group: int | None = None,
-            kernel_shape: Sequence[int] | None = None,
-            pads: Sequence[int] | None = None,
-            strides: Sequence[int] | None = None,
+            kernel_shape: Ints = None,
+            pads: Ints = None,
+            strides: Ints = None,
         ) -> tuple[Float64Array]:
+            taps = taps_of(x.shape[2:], weight.shape[2:], strides, dilations, pads, auto_pad)
+            y = convolve(x, weight, taps, group or 1)
+            return (y if bias is None else y + bias.reshape(-1, *[1] * (x.ndim - 2)),)
+
+    class ConvTranspose(OwnConvTranspose):
+        """The evaluator's own walks every output in Python."""
+
+        op_domain = ""
+
+        def _run(self, x: Float64Array, weight: Float64Array, bias: Float64Array | None = None, **how: Any) -> Any:  # type: ignore[override]
+            if how.get("output_shape") or how.get("auto_pad") not in (None, "", "NOTSET"):
+                return super()._run(x, weight, bias, **how)  # type: ignore[no-untyped-call]
             rank = x.ndim - 2
-            strides, dilations = list(strides or [1] * rank), list(dilations or [1] * rank)
-            y = convolve(
-                x, weight, _pads(x, weight, auto_pad, pads, strides, dilations), strides, dilations, group or 1
-            )
+            strides, gaps = how.get("strides") or [1] * rank, how.get("dilations") or [1] * rank
+            pads, added = how.get("pads") or [0] * (2 * rank), how.get("output_padding") or [0] * rank
+            sizes = [
+                (out - 1) * stride + (width - 1) * gap + 1 - front - back + more
+                for out, stride, width, gap, front, back, more in zip(
+                    x.shape[2:], strides, weight.shape[2:], gaps, pads[:rank], pads[rank:], added, strict=True
+                )
+            ]
+            taps = taps_of(sizes, weight.shape[2:], strides, gaps, pads, None)
+            y = transposed(x, weight, taps, how.get("group") or 1)
             return (y if bias is None else y + bias.reshape(-1, *[1] * rank),)
 
-    return Erf, LRN, Conv
+    class MaxPool(OpRun):
+        """The evaluator's own tells wrong indices where windows move by one."""
 
+        op_domain = ""
 
-def convolve(
-    x: Float64Array,
-    weight: Float64Array,
-    pads: Sequence[tuple[int, int]],
-    strides: Sequence[int],
-    dilations: Sequence[int],
-    group: int,
-) -> Float64Array:
-    """Correlate x (B, C, *spatial) with a kernel (O, C/g, *kernel), by one matrix product per group.
-
-    Parameters
-    ----------
-    x, weight : ndarray
-        Input and kernel.
-    pads : sequence of (int, int)
-        Zeros before and after each spatial axis.
-    strides, dilations : sequence of int
-        Per spatial axis.
-    group : int
-        Number of groups g.
-
-    Returns
-    -------
-    ndarray of shape (B, O, *out)
-    """
-    padded = np.pad(x, [(0, 0), (0, 0), *pads])
-    kernel = weight.shape[2:]
-    outs = [
-        (size - (width - 1) * gap - 1) // stride + 1
-        for size, width, gap, stride in zip(padded.shape[2:], kernel, dilations, strides, strict=True)
-    ]
-    batch, outputs, places = len(x), weight.shape[0], int(np.prod(outs))
-    windows = [
-        padded[
-            (
-                slice(None),
-                slice(None),
-                *(
-                    slice(at * gap, at * gap + (out - 1) * stride + 1, stride)
-                    for at, gap, out, stride in zip(tap, dilations, outs, strides, strict=True)
-                ),
+        def _run(
+            self,
+            x: Float64Array,
+            auto_pad: str | None = None,
+            ceil_mode: int | None = None,
+            dilations: Ints = None,
+            kernel_shape: Ints = None,
+            pads: Ints = None,
+            storage_order: int | None = None,
+            strides: Ints = None,
+        ) -> tuple[Float64Array] | tuple[Float64Array, Int64Array]:
+            taps = taps_of(
+                x.shape[2:], kernel_shape or (), strides, dilations, pads, auto_pad, ceil_mode=bool(ceil_mode)
             )
-        ].reshape(batch, group, -1, places)
-        for tap in product(*map(range, kernel))
-    ]
-    factors = weight.reshape(group, outputs // group, weight.shape[1], -1)
-    if factors.shape[1:3] == (1, 1):  # depthwise
-        total = sum(factors[..., at] * window for at, window in enumerate(windows))
-    else:
-        total = factors.swapaxes(2, 3).reshape(group, outputs // group, -1) @ np.concatenate(windows, 2)
-    return np.asarray(total).reshape(batch, outputs, *outs)
+            if storage_order:
+                raise NotImplementedError("MaxPool with storage_order 1: its indices count columns first")
+            best, where = largest(x, taps)
+            return (best, where) if len(self.onnx_node.output) > 1 else (best,)
+
+    class AveragePool(OpRun):
+        """The evaluator's own walks every output in Python."""
+
+        op_domain = ""
+
+        def _run(
+            self,
+            x: Float64Array,
+            auto_pad: str | None = None,
+            ceil_mode: int | None = None,
+            count_include_pad: int | None = None,
+            dilations: Ints = None,
+            kernel_shape: Ints = None,
+            pads: Ints = None,
+            strides: Ints = None,
+        ) -> tuple[Float64Array]:
+            taps = taps_of(
+                x.shape[2:], kernel_shape or (), strides, dilations, pads, auto_pad, ceil_mode=bool(ceil_mode)
+            )
+            return (average(x, taps, include_pad=bool(count_include_pad)),)
+
+    return Conv, ConvTranspose, MaxPool, AveragePool
 
 
-def _pads(
-    x: Float64Array,
-    weight: Float64Array,
-    auto_pad: str | None,
-    pads: Sequence[int] | None,
-    strides: Sequence[int],
-    dilations: Sequence[int],
-) -> list[tuple[int, int]]:
-    rank = x.ndim - 2
-    if auto_pad in (None, "", "NOTSET"):
-        given = list(pads or [0] * (2 * rank))
-        return list(zip(given[:rank], given[rank:], strict=True))
-    if auto_pad == "VALID":
-        return [(0, 0)] * rank
-    found = []
-    for size, width, gap, stride in zip(x.shape[2:], weight.shape[2:], dilations, strides, strict=True):
-        whole = max((-(-size // stride) - 1) * stride + (width - 1) * gap + 1 - size, 0)
-        small, large = whole // 2, whole - whole // 2
-        found.append((small, large) if auto_pad == "SAME_UPPER" else (large, small))
-    return found
+def _moving() -> tuple[type, ...]:
+    from onnx.reference.ops.op_resize import Resize as OwnResize
+    from onnx.reference.ops.op_scatter_elements import ScatterElements as OwnScatterElements
+
+    class ScatterElements(OwnScatterElements):
+        """The evaluator's own walks every entry in Python."""
+
+        op_domain = ""
+
+        def _run(
+            self,
+            data: AnyArray,
+            indices: Int64Array,
+            updates: AnyArray,
+            axis: int | None = None,
+            reduction: str | None = None,
+        ) -> Any:
+            if reduction != "add":
+                return super()._run(data, indices, updates, axis=axis, reduction=reduction)  # type: ignore[no-untyped-call]
+            at: list[Int64Array] = list(np.indices(indices.shape, sparse=True))
+            at[(axis or 0) % data.ndim] = indices
+            result = data.copy()
+            np.add.at(result, tuple(at), updates)
+            return (result,)
+
+    class Resize(OwnResize):
+        """The evaluator's own walks every output in Python, where entries are only repeated, too."""
+
+        op_domain = ""
+
+        def _run(self, x: AnyArray, roi: Any, scales: Any = None, sizes: Any = None, **how: Any) -> Any:  # type: ignore[override]
+            named = (how.get("mode"), how.get("nearest_mode"), how.get("coordinate_transformation_mode"))
+            plain = scales is not None and len(scales) == x.ndim and not how.get("axes")
+            if not plain or named != ("nearest", "floor", "asymmetric") or (scales != np.round(scales)).any():
+                return super()._run(x, roi, scales, sizes, **how)
+            for axis, times in enumerate(scales):
+                x = np.repeat(x, int(times), axis)
+            return (x,)
+
+    return ScatterElements, Resize

@@ -17,7 +17,7 @@ from consensus_onnx.gradients import (
     supported_operators,
     unsupported_operators,
 )
-from consensus_onnx.gradients.model import OF_KEY, WRT_KEY
+from consensus_onnx.gradients.model import OF_KEY, SEED, WRT_KEY
 from gradients.graphs import model_of, ops, run
 
 SMALL = "g (float[N,4] x) => (float[N,3] y) { h = Tanh(x) z = MatMul(h, w) y = Add(z, b) }"
@@ -264,3 +264,23 @@ def test_several_inputs_have_to_be_told_apart() -> None:
         gradient_model(model, wrt="b"), "grad/b", a=np.float32([2]), b=np.float32([5]), seed=np.float32([1])
     )
     np.testing.assert_array_equal(gradient, [2])
+
+
+def test_types_that_do_not_fit_are_named() -> None:
+    model = model_of("g (float[N,4] x) => (float[N,4] y) { y = MatMul(x, w) }", w=np.eye(4))
+    with pytest.raises(ModelError, match=r"node 'y' \(MatMul\): its inputs do not fit: float .*, double \(4, 4\): "):
+        gradient_model(model)
+
+
+def test_what_does_not_depend_on_the_seed_comes_first() -> None:
+    model = model_of(
+        "g (float[N,4] x) => (float[N,4] y) { a = Relu(x) b = MatMul(a, w) y = Relu(b) }",
+        w=WEIGHTS["w"][:, [0, 1, 2, 0]],
+    )
+    nodes = gradient_model(model).graph.node
+    moved, depends = {SEED}, []
+    for node in nodes:
+        depends.append(not moved.isdisjoint(node.input))
+        moved.update(node.output if depends[-1] else ())
+    assert [node.op_type for node, late in zip(nodes, depends, strict=True) if not late].count("HardSigmoid") == 2
+    assert depends == sorted(depends)
