@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from consensus_onnx.engine.containment import Confines
-from consensus_onnx.engine.jobs import GradientJob, ImageJob, InspectionJob, Job, MemberJob, RandomisingJob
+from consensus_onnx.engine.jobs import BenchJob, GradientJob, ImageJob, InspectionJob, Job, MemberJob, RandomisingJob
 from consensus_onnx.images import Item
 
 _GPU_DEVICES = ("/dev/nvidiactl", "/dev/dxg", "/dev/nvmap")  # data centre and desktop, Windows' Linux, Jetson
@@ -36,6 +36,10 @@ def confines_of(job: Job, scratch: Path, memory: int | None) -> Confines:
             return Confines((*_model(job.member.path), *_pictures(job.items)), (str(scratch),), memory, gpu)
         case GradientJob():
             return Confines(_model(job.model), (str(scratch), str(job.out.parent)), memory, _may_use_gpu("auto"))
+        case BenchJob():
+            gpu = _may_use_gpu(job.runtime.provider)
+            read = (*_model(job.member.path), os.path.dirname(job.picture) or ".", os.path.realpath(job.picture))
+            return Confines(read, (str(scratch),), memory, gpu)
         case RandomisingJob():
             return Confines(_model(job.model), (str(scratch), str(job.out.parent)), memory)
 

@@ -125,4 +125,32 @@ class RandomisingJob:
     seed: int
 
 
-Job: TypeAlias = ImageJob | MemberJob | InspectionJob | GradientJob | RandomisingJob
+@dataclass(frozen=True)
+class BenchJob:
+    """Open one member and time it.
+
+    Attributes
+    ----------
+    member : Member
+        The model.
+    runtime : RuntimeSettings
+        How it runs.
+    explainers : tuple of Explainer
+        With as many samples as are timed.
+    picture : Path
+        What is explained.
+    canvas : CanvasSettings
+        Geometry of the canvas.
+    rounds : int
+        How often everything is timed.
+    """
+
+    member: Member
+    runtime: RuntimeSettings
+    explainers: tuple[Explainer, ...]
+    picture: Path
+    canvas: CanvasSettings
+    rounds: int
+
+
+Job: TypeAlias = ImageJob | MemberJob | InspectionJob | GradientJob | RandomisingJob | BenchJob

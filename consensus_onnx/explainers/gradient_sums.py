@@ -104,7 +104,12 @@ def gradient_sums(classifier: Classifier, of: Of) -> GradientSession:
     ModelError
         If logits are asked of a model that only shows probabilities and has no softmax to take off.
     """
-    return classifier.derived(f"gradient_sums/{of}", lambda: _open(classifier, of))
+    return classifier.derived(derived_key(of), lambda: _open(classifier, of))
+
+
+def derived_key(of: Of) -> str:
+    """Return what a classifier keeps its gradient session under."""
+    return f"gradient_sums/{of}"
 
 
 def _open(classifier: Classifier, of: Of) -> GradientSession:

@@ -1,0 +1,195 @@
+"""What explanations cost beside the bare forward passes they are made of."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from consensus_onnx.arrays import Int32Array, UInt8Array
+from consensus_onnx.committee import Classifier
+from consensus_onnx.explainers.gradient_sums import derived_key, gradient_sums
+from consensus_onnx.explainers.lime import Lime
+from consensus_onnx.explainers.protocol import Explainer
+from consensus_onnx.explainers.smoothgrad import SmoothGrad
+
+BATCHES = (1, 2, 4, 8, 16, 32)
+
+
+@dataclass(frozen=True)
+class ExplainerSpeed:
+    """The cost of one explanation of a picture.
+
+    Attributes
+    ----------
+    name : str
+        The explainer.
+    passes : int
+        Pictures it asked the member about.
+    seconds : float
+        The least of several rounds, wall clock.
+    in_runtime : float
+        Seconds of these inside ONNX Runtime.
+    """
+
+    name: str
+    passes: int
+    seconds: float
+    in_runtime: float
+
+    @property
+    def outside(self) -> float:
+        """The share of the time spent outside ONNX Runtime, 0..1."""
+        return 1 - self.in_runtime / self.seconds
+
+    def multiple(self, forward: float) -> float:
+        """The cost as a multiple of as many bare forward passes of `forward` seconds each."""
+        return self.seconds / (self.passes * forward)
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast a member answers, and what its explanations cost beside that.
+
+    Attributes
+    ----------
+    forward : dict of int to float
+        Seconds a picture takes in a bare forward pass, by batch size; the least of a fifth of a second.
+    batch : int
+        The batch size that an audit uses.
+    bare : float
+        Seconds a picture takes at the best batch size in as many passes as an explanation needs; the least of several
+        rounds, like those of the explainers and in turn with them.
+    explainers : tuple of ExplainerSpeed
+        One per explainer that can serve this member.
+    """
+
+    forward: Mapping[int, float]
+    batch: int
+    bare: float
+    explainers: tuple[ExplainerSpeed, ...]
+
+    @property
+    def best_batch(self) -> int:
+        """The batch size at which a picture takes the least time."""
+        return min(self.forward, key=lambda size: self.forward[size])
+
+
+def measure_speed(
+    classifier: Classifier,
+    explainers: Sequence[Explainer],
+    canvas: UInt8Array,
+    segments: Mapping[str, Int32Array],
+    rounds: int = 3,
+) -> Speed:
+    """Time bare forward passes and explanations of one picture, in turn, and keep the least of each.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        The member.
+    explainers : sequence of Explainer
+        With as many samples as are to be timed.
+    canvas : uint8 (H, W, 3)
+        The picture; its content does not matter to the time.
+    segments : dict of str to int32 (H, W)
+        Superpixels, by the name of each explainer that needs some.
+    rounds : int
+        How often everything is timed; one more is spent on warming up.
+
+    Raises
+    ------
+    ModelError, UnsupportedOperatorError
+        If the member fails, or cannot be explained.
+    """
+    watched = [(explainer, *_watched(classifier, explainer)) for explainer in explainers]
+    sizes = (classifier.facts.input.batch,) if classifier.facts.input.batch else BATCHES
+    forward = {size: _least(classifier, size) for size in sorted({*sizes, classifier.batch})}
+    best = min(forward, key=lambda size: forward[size])
+    bare, passes = np.inf, best
+    found: dict[str, ExplainerSpeed] = {}
+    for number in range(rounds + 1):
+        seconds = _bare(classifier, best, passes)
+        bare = min(bare, seconds) if number else np.inf
+        for explainer, member, watch in watched:
+            watch.seconds = 0.0
+            began = time.perf_counter()
+            made = explainer.explain(member, canvas, segments=segments.get(explainer.name))
+            speed = ExplainerSpeed(explainer.name, made.samples, time.perf_counter() - began, watch.seconds)
+            passes = max(passes, made.samples)
+            if number == 1 or (number > 1 and speed.seconds < found[explainer.name].seconds):
+                found[explainer.name] = speed
+    return Speed(forward, classifier.batch, float(bare), tuple(found.values()))
+
+
+class _Watch:
+    """A session that adds up the seconds spent in its runs."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def over(self, session: Any) -> Any:
+        watch = self
+
+        class Watched:
+            def __getattr__(self, name: str) -> Any:
+                return getattr(session, name)
+
+            def run(self, *given: Any) -> Any:
+                return watch.time(lambda: session.run(*given))
+
+            def run_with_iobinding(self, *given: Any) -> Any:
+                return watch.time(lambda: session.run_with_iobinding(*given))
+
+        return Watched()
+
+    def time(self, run: Callable[[], Any]) -> Any:
+        began = time.perf_counter()
+        try:
+            return run()
+        finally:
+            self.seconds += time.perf_counter() - began
+
+
+def _watched(classifier: Classifier, explainer: Explainer) -> tuple[Classifier, _Watch]:
+    """Return a classifier whose sessions, that of the gradient graph too, are watched."""
+    watch = _Watch()
+    member = replace(classifier, session=watch.over(classifier.session), _derived={})
+    if isinstance(explainer, SmoothGrad):
+        sums = gradient_sums(classifier, explainer.of)
+        ours = replace(sums, classifier=member, session=watch.over(sums.session))
+        member.derived(derived_key(explainer.of), lambda: ours)
+    return member, watch
+
+
+def _least(classifier: Classifier, size: int) -> float:
+    """Return the seconds of a picture in a bare forward pass, the least of as many as fit into 0.2 seconds."""
+    least, until = np.inf, time.perf_counter() + 0.2
+    while time.perf_counter() < until:
+        least = min(least, _bare(classifier, size, size))
+    return float(least)
+
+
+def _bare(classifier: Classifier, size: int, pictures: int) -> float:
+    """Return the seconds of a picture in bare forward passes of batches of one size, over so many pictures or more."""
+    batch = classifier.new_batch(size)
+    batch[...] = np.random.default_rng(0).normal(size=batch.shape[1:])
+    feed = {classifier.facts.input.name: batch}
+    outputs = [classifier.facts.output.name]
+    runs = -(-pictures // size)
+    began = time.perf_counter()
+    for _ in range(runs):
+        classifier.session.run(outputs, feed)
+    return (time.perf_counter() - began) / (runs * size)
+
+
+def with_samples(explainers: Sequence[Explainer], rows: int, draws: int) -> tuple[Explainer, ...]:
+    """Return the explainers with other numbers of samples, where they are ours."""
+    numbers = {Lime: rows, SmoothGrad: draws}
+    return tuple(
+        replace(explainer, samples=numbers[type(explainer)]) if isinstance(explainer, Lime | SmoothGrad) else explainer
+        for explainer in explainers
+    )

@@ -1,0 +1,107 @@
+"""Timing a committee: what is timed, what is made of it, and what stops it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import consensus_onnx as co
+from consensus_onnx.cli import main
+from consensus_onnx.cli.bench import estimate_lines
+from consensus_onnx.engine.benching import Bench
+from consensus_onnx.explainers.speed import ExplainerSpeed, Speed, measure_speed, with_samples
+from consensus_onnx.images import Superpixels
+from worlds import World
+
+GRID = Superpixels(method="grid", segments=4)
+
+
+class Slow:
+    """A session whose runs take a little longer."""
+
+    def __init__(self, session: Any, seconds: float) -> None:
+        self._session, self._seconds = session, seconds
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    def run(self, *given: Any) -> Any:
+        time.sleep(self._seconds)
+        return self._session.run(*given)
+
+
+def timed(world: World, explainers: tuple[Any, ...], seconds: float) -> Speed:
+    classifier = co.load_committee(world.models)[0].open()
+    slow = replace(classifier, session=Slow(classifier.session, seconds))
+    canvas = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    segments = {"lime": GRID.segment(canvas)}
+    return measure_speed(slow, explainers, canvas, segments, rounds=1)
+
+
+def test_a_slow_runtime_is_seen_inside_and_the_multiple_is_one(world: World) -> None:
+    speed = timed(world, (co.Lime(samples=40),), seconds=0.02)
+    lime = speed.explainers[0]
+    assert lime.passes == 40
+    # 40 rows in batches of 4 are 10 runs of 20 ms and a little; the clean picture is the first row.
+    assert lime.in_runtime >= 0.2
+    assert 0 <= lime.outside < 0.5
+    assert speed.best_batch >= 8  # every run takes as long, so large batches are the cheapest
+    assert 0.02 / 32 <= speed.bare < speed.forward[1]
+    assert lime.multiple(0.02 / 4) >= 1
+
+
+def test_the_gradient_session_is_watched_too(world: World) -> None:
+    speed = timed(world, (co.SmoothGrad(samples=4),), seconds=0.0)
+    assert speed.explainers[0].name == "smoothgrad"
+    assert 0 < speed.explainers[0].in_runtime < speed.explainers[0].seconds
+
+
+def test_samples_are_set_where_they_are_ours() -> None:
+    lime, smoothgrad = with_samples((co.Lime(alpha=1.0), co.SmoothGrad()), rows=30, draws=3)
+    assert (lime, smoothgrad) == (co.Lime(alpha=1.0, samples=30), co.SmoothGrad(samples=3))
+
+
+def test_the_estimate_adds_up(world: World) -> None:
+    each = (ExplainerSpeed("lime", 200, 2.2, 2.1), ExplainerSpeed("smoothgrad", 8, 0.4, 0.4))
+    speed = Speed({4: 0.01}, 4, 0.01, each)
+    member = co.load_committee(world.models)[0]
+    benches = [Bench(member, provider="cpu", speed=speed), Bench(member, problem="broken")]
+    assert benches[0].seconds({"lime": 1000, "smoothgrad": 50}) == pytest.approx({"lime": 11.0, "smoothgrad": 2.5})
+    assert speed.explainers[0].multiple(speed.bare) == pytest.approx(1.1)
+    assert estimate_lines(benches, {"lime": 1000, "smoothgrad": 50}, 5794) == [
+        "one image, all members: 13.5 s (lime 1000 samples 81 %, smoothgrad 50 samples 19 %)",
+        "5,794 images: 21.7 hours, one member at a time",
+    ]
+    assert estimate_lines([benches[1]], {"lime": 1000}, 3) == []
+
+
+def test_bench_over_a_folder(world: World, tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    shutil.copytree(world.models, models)
+    manifest = (models / "committee.yaml").read_text(encoding="utf-8") + "- {file: empty.onnx}\n"
+    (models / "committee.yaml").write_text(manifest, encoding="utf-8")
+    (models / "empty.onnx").touch()
+    small = ["--rows", "20", "--draws", "2", "--rounds", "1", "--set", "lime.superpixels.method=grid"]
+    small += ["--set", "lime.superpixels.segments=4"]
+    command = ["bench", str(models), "--images", str(world.pictures), *small]
+    done = CliRunner().invoke(main, [*command, "--json"])
+    assert done.exit_code == 3, done.output
+    first, *_, last = json.loads(done.stdout)
+    assert last["name"] == "empty"
+    assert "the file is empty" in last["problem"]
+    assert [one["name"] for one in first["explainers"]] == ["lime", "smoothgrad"]
+    assert all(one["multiple"] > 0 and 0 <= one["outside"] < 1 for one in first["explainers"])
+    assert set(first["forward_seconds"]) == {"1", "2", "4", "8", "16", "32"}
+    shown = CliRunner().invoke(main, command).stdout
+    assert "images/s" in shown
+    assert "empty: " in shown
+    assert " images: " in shown
+    assert max(len(line) for line in shown.splitlines() if not line.startswith("empty:")) <= 100
