@@ -7,6 +7,7 @@ go to a grid that no member's own resolution is below.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -81,8 +82,13 @@ def to_grid(pixel_map: Float32Array, size: tuple[int, int]) -> Float32Array:
     return np.ascontiguousarray((columns @ resized.T).T, dtype=np.float32)
 
 
+@lru_cache(maxsize=32)
 def _resize_matrix(size_in: int, size_out: int) -> csr_array[np.float64]:
-    """Return the (out, in) matrix whose rows are the weights of the old cells in each new one."""
+    """Return the (out, in) matrix whose rows are the weights of the old cells in each new one; nobody changes it.
+
+    Kept: a report resizes thousands of maps between a handful of sizes, and of the 0.43 ms that 224 to 112 took, making
+    the two matrices was 0.37.
+    """
     return _area_matrix(size_in, size_out) if size_out < size_in else _bilinear_matrix(size_in, size_out)
 
 
