@@ -15,7 +15,7 @@ def smallest_change(
     spread : float
         Standard deviation of the change from image to image.
     images : int
-        I, at least 1.
+        I; of fewer than 2 nothing can be said.
     threshold : float
         What the lower bound of the mean must exceed.
     level : float
@@ -30,17 +30,18 @@ def smallest_change(
 
     Notes
     -----
-    threshold + (z_level + z_power) spread / sqrt(I): the sample size formula of the one-sided paired test, solved for
-    the difference (Chow, Shao, Wang, "Sample Size Calculations in Clinical Research", 2nd ed. 2008, section 3.1).
+    threshold + (t_level + t_power) spread / sqrt(I), t of I - 1 degrees of freedom: the sample size formula of the
+    one-sided paired t-test, solved for the difference (Chow, Shao, Wang, "Sample Size Calculations in Clinical
+    Research", 2nd ed. 2008, section 3.1).
 
     Examples
     --------
     >>> round(smallest_change(0.1, 25, threshold=0.03), 3)
-    0.08
+    0.081
     """
-    if images < 1:
+    if images < 2:
         return math.nan
-    return threshold + _quantiles(level, power) * spread / math.sqrt(images)
+    return threshold + _quantiles(level, power, images) * spread / math.sqrt(images)
 
 
 def images_needed(
@@ -62,18 +63,24 @@ def images_needed(
 
     Examples
     --------
-    >>> images_needed(0.08, 0.1, threshold=0.03)
+    >>> images_needed(0.0815, 0.1, threshold=0.03)
     25
     """
     if not change > threshold or not math.isfinite(spread):
         return None
-    return max(2, math.ceil((_quantiles(level, power) * spread / (change - threshold)) ** 2))
+    scaled = (spread / (change - threshold)) ** 2
+    images = max(2, math.ceil(_quantiles(level, power, None) ** 2 * scaled))  # of the normal: never too many
+    while images < _quantiles(level, power, images) ** 2 * scaled:
+        images += 1
+    return images
 
 
-def _quantiles(level: float, power: float) -> float:
-    from scipy.stats import norm  # here, because importing it takes half a second
+def _quantiles(level: float, power: float, images: int | None) -> float:
+    """Return the sum of both quantiles, of the normal if there are no images to count."""
+    from scipy.stats import norm, t  # here, because importing it takes half a second
 
     for name, value in (("level", level), ("power", power)):
         if not 0.5 <= value < 1:
             raise ValueError(f"{name}: must be >= 0.5 and < 1, got {value}")
-    return float(norm.ppf(level) + norm.ppf(power))
+    kind = norm if images is None else t(images - 1)
+    return float(kind.ppf(level) + kind.ppf(power))

@@ -1,0 +1,244 @@
+"""Write the tables of docs/gate.md: what common changes of a model do, and whether the gate sees them.
+
+    python tests/benchmarks/gate_table.py docs/gate.md --work FOLDER
+
+Uses the embedded committee, and real models where CONSENSUS_ONNX_DATA names their folder. FOLDER keeps every result, so
+that the script goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from changed_models import CHANGED, EQUIVALENT, Change, declaration, twin, unchanged
+
+import consensus_onnx as co
+from consensus_onnx.config import read_yaml, yaml_text
+from consensus_onnx.errors import ConsensusError
+from consensus_onnx.gate.filing import read_baseline, write_baseline
+from consensus_onnx.gate.freezing import freeze
+from consensus_onnx.gate.results import CandidateResult
+from consensus_onnx.gate.running import GateRequest, gate
+from consensus_onnx.report.plain import plain
+from consensus_onnx_zoo.committee import FOLDER
+from consensus_onnx_zoo.scenes import write_scenes
+
+EMBEDDED = ("resnet", "googlenet", "mobilenet", "squeezenet", "vgg", "xception", "inception", "resnet-shortcut")
+REAL = ("mobilenet_v3_small_1.0_224", "mobilenet_v1_0.25_128_coral", "mobilenet_v1_0.25_224_keras")
+RERUN_MEMBERS, RERUN_SEEDS, RERUN_IMAGES = EMBEDDED[:5], range(1, 11), 12
+
+
+@dataclass(frozen=True)
+class World:
+    """An audited committee, its baseline, and who is changed."""
+
+    title: str
+    models: Path
+    baseline: Path
+    member: str
+    twin: str
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("page", type=Path)
+    options.add_argument("--work", type=Path, required=True)
+    options.add_argument("--real", type=int, default=2, help="how many real models are changed")
+    given = options.parse_args()
+    given.work.mkdir(parents=True, exist_ok=True)
+    worlds = [_embedded(given.work)]
+    data = os.environ.get("CONSENSUS_ONNX_DATA")
+    if data:
+        worlds += [_real(given.work, Path(data), name) for name in REAL[: given.real]]
+    parts = [_table(given.work, worlds[0]), _reruns(given.work, worlds[0])]
+    parts += [_table(given.work, world) for world in worlds[1:]]
+    text = given.page.read_text(encoding="utf-8")
+    begin, end = "<!-- gate_table begin -->", "<!-- gate_table end -->"
+    if begin not in text:
+        sys.exit(f"{given.page}: holds no {begin}")
+    block = f"{begin}\n" + "\n\n".join(parts) + f"\n{end}"
+    replaced = re.sub(f"{begin}.*{end}", lambda match: block, text, flags=re.DOTALL)
+    given.page.write_text(replaced, encoding="utf-8")
+
+
+def _embedded(work: Path) -> World:
+    models = work / "embedded"
+    if not models.exists():
+        manifest = dict(read_yaml(FOLDER / "committee.yaml").values)
+        manifest["members"] = [entry for entry in manifest["members"] if entry["name"] in EMBEDDED]
+        models.mkdir()
+        for name in EMBEDDED:
+            shutil.copyfile(FOLDER / f"{name}.onnx", models / f"{name}.onnx")
+        (models / "committee.yaml").write_text(yaml_text(manifest), encoding="utf-8")
+    labels = write_scenes(work / "scenes", 24)
+    settings = co.AuditSettings(
+        canvas=co.CanvasSettings(resize=96, crop=96),
+        lime=co.Lime(samples=300),
+        smoothgrad=co.SmoothGrad(samples=16),
+    )
+    file = work / "embedded.zip"
+    if not file.exists():
+        committee = co.load_committee(models)
+        run = co.audit(committee, work / "scenes" / "pictures", labels=labels, settings=settings, out=work / "run")
+        write_baseline(file, freeze(run))
+    return World("embedded `resnet`", models, file, "resnet", "resnet-shortcut")
+
+
+def _real(work: Path, data: Path, member: str) -> World:
+    folder = data / "imagenet"
+    committee = co.load_committee(folder / "models")
+    chosen = replace(committee, members=tuple(one for one in committee if one.name in REAL))
+    settings = co.AuditSettings(
+        canvas=co.CanvasSettings(resize=227, crop=224),
+        lime=co.Lime(samples=300),
+        smoothgrad=co.SmoothGrad(samples=16),
+        limit=16,
+    )
+    file = work / "real.zip"
+    if not file.exists():
+        run = co.audit(
+            chosen, folder / "images", labels=folder / "labels.csv", settings=settings, out=work / "run-real"
+        )
+        write_baseline(file, freeze(run))
+    return World(f"`{member}`", folder / "models", file, member, "")
+
+
+def _table(work: Path, world: World) -> str:
+    frozen = read_baseline(world.baseline)
+    canvases = work / f"canvases-{world.member}"
+    canvases.mkdir(exist_ok=True)
+    assert frozen.canvases is not None
+    for index, canvas in enumerate(frozen.canvases):
+        np.save(canvases / f"{index:03}.npy", canvas)
+    changes: dict[str, Change] = {"unchanged": unchanged, **EQUIVALENT, **CHANGED}
+    if world.twin:
+        changes["its twin that learned a shortcut"] = twin(world.twin)
+    rows = [_row(work, world, canvases, name, change) for name, change in changes.items()]
+    head = ["change", "accuracy", "agreement", "LIME cosine", "SmoothGrad cosine", "score drops", "seconds", "verdict"]
+    images, members = len(frozen.images), len(frozen.members)
+    side = frozen.canvas.crop
+    samples = ", ".join(f"{entry.name} {entry.explainer.samples}" for entry in frozen.explainers)
+    lead = f"{world.title}: {images} pictures of {side} x {side}, {members} members, samples: {samples}."
+    return lead + "\n\n" + _markdown(head, rows)
+
+
+def _row(work: Path, world: World, canvases: Path, name: str, change: Change) -> list[str]:
+    member = co.load_committee(world.models).member(world.member)
+    where = work / "changed" / world.member / re.sub(r"\W+", "-", name)
+    kept = where / "result.json"
+    if not kept.exists():
+        where.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(_measured(world, member, where, canvases, name, change)), encoding="utf-8")
+    found = json.loads(kept.read_text(encoding="utf-8"))
+    print(world.member, name, found["verdict"], flush=True)  # noqa: T201
+    if "checks" not in found:
+        return [name, *(6 * [""]), f"{found['verdict']}: {found['reason']}"]
+    standings = {one["explainer"]: one for one in found["standings"]}
+    drops = [one["reference_score"] - one["score"] for one in standings.values()]
+    failed = [_short(check) for check in found["checks"] if check["status"] == "failed"]
+    return [
+        name,
+        f"{found['accuracy']:.2f} ({found['accuracy'] - found['reference_accuracy']:+.2f})",
+        f"{found['agreement']:.2f}",
+        *(f"{standings[entry]['similarity']:.3f}" if entry in standings else "" for entry in ("lime", "smoothgrad")),
+        ", ".join(f"{drop:.3f}" for drop in drops),
+        f"{found['seconds']:.0f}",
+        found["verdict"] + (f": {', '.join(failed)}" if failed else f": {found['reason']}" if found["reason"] else ""),
+    ]
+
+
+def _measured(
+    world: World, member: co.Member, where: Path, canvases: Path, name: str, change: Change
+) -> dict[str, Any]:
+    out = where / "candidate" / f"{member.path.stem}.onnx"
+    out.parent.mkdir(exist_ok=True)
+    try:
+        change(member, out, canvases)
+    except Exception as error:  # what a converter cannot convert is told in the table
+        return {"verdict": "not converted", "reason": f"{type(error).__name__}: {error}".splitlines()[0][:80]}
+    wrong = declaration(name, member)
+    if wrong:
+        (where / "declared.yaml").write_text(wrong, encoding="utf-8")
+    request = GateRequest(reference=member.name, preprocessing=where / "declared.yaml" if wrong else None)
+    began = time.monotonic()
+    try:
+        found: CandidateResult = gate([out], world.baseline, request).candidates[0]
+    except ConsensusError as error:
+        return {"verdict": "broken", "reason": str(error)[:80]}
+    seconds = time.monotonic() - began
+    content: Mapping[str, Any] = plain(replace(found, worst=()))
+    if found.verdict == "broken":
+        return {"verdict": "broken", "reason": found.reason[:80]}
+    return {**content, "seconds": seconds}
+
+
+def _reruns(work: Path, world: World) -> str:
+    """Explain unchanged members again with other seeds; every failure is a false alarm."""
+    file = work / "reruns.zip"
+    if not file.exists():
+        run = co.Run.open(work / "run")
+        from consensus_onnx.gate.freezing import FreezeOptions
+
+        write_baseline(file, freeze(run, FreezeOptions(limit=RERUN_IMAGES)))
+    rows, alarms = [], 0
+    for member in RERUN_MEMBERS:
+        kept = work / f"reruns-{member}.json"
+        if not kept.exists():
+            kept.write_text(json.dumps([_rerun(file, world, member, seed) for seed in RERUN_SEEDS]), encoding="utf-8")
+        found = json.loads(kept.read_text(encoding="utf-8"))
+        alarms += sum(one["verdict"] != "passed" for one in found)
+        numbers = [f"{np.mean([one[key] for one in found]):.3f}" for key in ("lime", "smoothgrad")]
+        worst = [f"{max(one[f'{key}_drop'] for one in found):.3f}" for key in ("lime", "smoothgrad")]
+        rows.append([member, str(len(found)), *numbers, *worst, str(sum(one["verdict"] != "passed" for one in found))])
+        print(member, "reruns", flush=True)  # noqa: T201
+    head = ["member", "reruns", "LIME cosine", "SmoothGrad cosine", "largest LIME drop", "SmoothGrad", "false alarms"]
+    total = len(RERUN_MEMBERS) * len(RERUN_SEEDS)
+    lead = f"{total} reruns of unchanged members with other seeds, {RERUN_IMAGES} pictures: {alarms} false alarms."
+    return lead + "\n\n" + _markdown(head, rows)
+
+
+def _rerun(file: Path, world: World, member: str, seed: int) -> dict[str, Any]:
+    candidate = world.models / f"{member}.onnx"
+    found = gate([candidate], file, GateRequest(reference=member, seed=seed)).candidates[0]
+    by = {one.explainer: one for one in found.standings}
+    return {
+        "verdict": found.verdict,
+        "failed": [check.text for check in found.checks if check.status == "failed"],
+        **{name: one.similarity for name, one in by.items()},
+        **{f"{name}_drop": one.reference_score - one.score for name, one in by.items()},
+    }
+
+
+_SHORT = {
+    "min_score_percentile": "place",
+    "max_score_drop": "score",
+    "min_similarity_to_reference": "similarity",
+    "min_prediction_agreement": "agreement",
+    "max_accuracy_drop": "accuracy",
+    "max_mask_ap_drop": "mask AP",
+}
+
+
+def _short(check: Mapping[str, Any]) -> str:
+    explainer = {"lime": " L", "smoothgrad": " S"}.get(check["explainer"], "")
+    return _SHORT[check["condition"]] + explainer
+
+
+def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+if __name__ == "__main__":
+    main()
