@@ -14,7 +14,9 @@ from consensus_onnx.gradients.expansion import expanded_operators
 from gradients.node_cases import TABLE, VERDICTS
 from gradients.node_exceptions import RUNTIME_DECIDES, UNSUPPORTED, UNSUPPORTED_CASES
 from gradients.operator_cases import CASES
+from references import timm_page
 
+TIMM = Path(__file__).parents[2] / "docs" / "timm.csv"
 NETWORKS = Path(__file__).parent.parent / "data" / "gradients"
 # Shown by hand where differences say nothing: test_quantisation.py.
 BY_HAND = frozenset(
@@ -30,6 +32,8 @@ def operator_page() -> str:
         "# Operators",
         "Written by `make docs` from the code and from `tests/gradients/node_cases.csv`.",
         _summary(nodes),
+        "## In the wild",
+        _timm(),
         "## With a rule",
         "Versions are those of the operator's definition; a model's own opset decides which one it means. *Cases* are "
         "single nodes of ours (`tests/gradients/operator_cases.py`), every partial derivative against differences in "
@@ -49,6 +53,15 @@ def operator_page() -> str:
         _reasons(nodes),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _timm() -> str:
+    """Return how many of timm's modules differentiate, exporter by exporter."""
+    return (
+        "The smallest architecture of each of timm's 98 modules, exported with seeded random weights, against PyTorch's "
+        "autograd (max |difference| / max |gradient|); [timm.md](timm.md) lists them, with the command, and says what "
+        f"the last column is.\n\n{timm_page.summary(timm_page.table_of(TIMM))}"
+    )
 
 
 def _node_table() -> dict[str, dict[str, int]]:

@@ -3,8 +3,8 @@
     python tests/references/timm_export.py MODEL FOLDER [--dynamo] [--double]
 
 writes FOLDER/model.onnx (symbolic batch) and FOLDER/reference.npz: an input of two samples, the logits, and
-d logits[:, 3].sum() / d input by autograd in float32 and, with --double, in float64 too. Needs a Python with torch,
-torchvision, timm, onnx and onnxscript.
+d logits[:, 3].sum() / d input by autograd in float32. With --double the same in float64, too, and FOLDER/model64.onnx,
+the same weights exported in float64. Needs a Python with torch, torchvision, timm, onnx and onnxscript.
 """
 
 from __future__ import annotations
@@ -27,6 +27,16 @@ def gradient(model: torch.nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, tor
     return logits.detach(), g
 
 
+def export(model: torch.nn.Module, x: torch.Tensor, path: Path, *, dynamo: bool) -> None:
+    if dynamo:
+        batch = ({0: torch.export.Dim("N")},)
+        names = {"dynamo": True, "dynamic_shapes": batch, "external_data": False, "verbose": False}
+        torch.onnx.export(model, (x,), str(path), **names)
+    else:
+        names = {"input_names": ["input"], "output_names": ["logits"], "opset_version": 17, "dynamo": False}
+        torch.onnx.export(model, x, str(path), dynamic_axes={"input": {0: "N"}, "logits": {0: "N"}}, **names)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model")
@@ -46,17 +56,12 @@ def main() -> None:
             if parameter.ndim > 1 and not parameter.any():
                 parameter.normal_(std=0.02)
         logits, single = gradient(model, x)
-    out = str(options.folder / "model.onnx")
-    if options.dynamo:
-        batch = ({0: torch.export.Dim("N")},)
-        torch.onnx.export(model, (x,), out, dynamo=True, dynamic_shapes=batch, external_data=False, verbose=False)
-    else:
-        names = {"input_names": ["input"], "output_names": ["logits"]}
-        axes = {"input": {0: "N"}, "logits": {0: "N"}}
-        torch.onnx.export(model, x, out, **names, dynamic_axes=axes, opset_version=17, dynamo=False)
+    export(model, x, options.folder / "model.onnx", dynamo=options.dynamo)
     arrays = {"input": x.numpy(), "logits": logits.numpy(), "gradient": single.numpy()}
     if options.double:
-        arrays["gradient64"] = gradient(model.double(), x.double())[1].numpy()
+        model, x = model.double(), x.double()
+        arrays["gradient64"] = gradient(model, x)[1].numpy()
+        export(model, x, options.folder / "model64.onnx", dynamo=options.dynamo)
     np.savez(options.folder / "reference.npz", **arrays)
 
 
