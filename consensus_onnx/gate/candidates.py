@@ -16,6 +16,8 @@ from consensus_onnx.errors import ConfigError
 from consensus_onnx.gate.baseline import Baseline
 from consensus_onnx.gate.freezing import inheritable
 
+_INHERITED = {"input": ("color", "size"), "preprocess": ("scale", "mean", "std"), "output": ("class_offset",)}
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -123,17 +125,27 @@ def with_preprocessing(
     """
     if reference is None:
         return tuple(candidates)
-    asked = [*candidates] if reference.member is None else [*candidates, reference.member]
+    open_ = [member for member in candidates if not _all_declared(member)]
+    if not open_:
+        return tuple(candidates)  # nobody need be looked at
+    asked = open_ if reference.member is None else [*open_, reference.member]
     looks = inspect_committee(Committee("gate", _named_apart(asked)), (), settings)
     if reference.index is not None:
         parent: Mapping[str, Mapping[str, Any]] = baseline.members[reference.index].inheritable
     else:
         facts = looks[-1].facts
         parent = {} if facts is None else inheritable(facts)  # why it cannot be opened is told when it is asked
-    return tuple(
+    filled = iter(
         member if look.facts is None else _inheriting(member, look.facts.sources, parent)
-        for member, look in zip(candidates, looks, strict=False)
+        for member, look in zip(open_, looks, strict=False)
     )
+    return tuple(member if _all_declared(member) else next(filled) for member in candidates)
+
+
+def _all_declared(member: Member) -> bool:
+    """Whether nothing is left that could be inherited."""
+    declared = member.declaration.digestible()
+    return all(declared[section][key] is not None for section, keys in _INHERITED.items() for key in keys)
 
 
 def _named_apart(members: Sequence[Member]) -> tuple[Member, ...]:

@@ -27,9 +27,9 @@ _NO_NOISE = RerunRange(*(4 * (math.nan,)))
 
 
 def place_check(evidence: Evidence, settings: GateSettings) -> Check | None:
-    """Judge the candidate's place among the members; None where no limit is set."""
+    """Judge the candidate's place among the members; None without limit, or where the reference was the only one."""
     limit = settings.min_score_percentile
-    if limit is None:
+    if limit is None or (evidence.reference is not None and not len(evidence.committee)):
         return None
     explainer = evidence.frozen.name
     place = committee_place(evidence.candidate.scores, evidence.committee, level=settings.level)

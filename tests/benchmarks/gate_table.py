@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import re
-import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -22,21 +21,18 @@ from typing import Any
 
 import numpy as np
 from changed_models import CHANGED, EQUIVALENT, Change, declaration, twin, unchanged
+from embedded_baseline import MEMBERS, build_embedded
 
 import consensus_onnx as co
-from consensus_onnx.config import read_yaml, yaml_text
 from consensus_onnx.errors import ConsensusError
 from consensus_onnx.gate.filing import read_baseline, write_baseline
 from consensus_onnx.gate.freezing import freeze
 from consensus_onnx.gate.results import CandidateResult
 from consensus_onnx.gate.running import GateRequest, gate
 from consensus_onnx.report.plain import plain
-from consensus_onnx_zoo.committee import FOLDER
-from consensus_onnx_zoo.scenes import write_scenes
 
-EMBEDDED = ("resnet", "googlenet", "mobilenet", "squeezenet", "vgg", "xception", "inception", "resnet-shortcut")
 REAL = ("mobilenet_v3_small_1.0_224", "mobilenet_v1_0.25_128_coral", "mobilenet_v1_0.25_224_keras")
-RERUN_MEMBERS, RERUN_SEEDS, RERUN_IMAGES = EMBEDDED[:5], range(1, 11), 12
+RERUN_MEMBERS, RERUN_SEEDS, RERUN_IMAGES = MEMBERS[:5], range(1, 11), 12
 
 
 @dataclass(frozen=True)
@@ -73,26 +69,10 @@ def main() -> None:
 
 
 def _embedded(work: Path) -> World:
-    models = work / "embedded"
-    if not models.exists():
-        manifest = dict(read_yaml(FOLDER / "committee.yaml").values)
-        manifest["members"] = [entry for entry in manifest["members"] if entry["name"] in EMBEDDED]
-        models.mkdir()
-        for name in EMBEDDED:
-            shutil.copyfile(FOLDER / f"{name}.onnx", models / f"{name}.onnx")
-        (models / "committee.yaml").write_text(yaml_text(manifest), encoding="utf-8")
-    labels = write_scenes(work / "scenes", 24)
-    settings = co.AuditSettings(
-        canvas=co.CanvasSettings(resize=96, crop=96),
-        lime=co.Lime(samples=300),
-        smoothgrad=co.SmoothGrad(samples=16),
-    )
     file = work / "embedded.zip"
     if not file.exists():
-        committee = co.load_committee(models)
-        run = co.audit(committee, work / "scenes" / "pictures", labels=labels, settings=settings, out=work / "run")
-        write_baseline(file, freeze(run))
-    return World("embedded `resnet`", models, file, "resnet", "resnet-shortcut")
+        build_embedded(work, file)
+    return World("embedded `resnet`", work / "embedded", file, "resnet", "resnet-shortcut")
 
 
 def _real(work: Path, data: Path, member: str) -> World:

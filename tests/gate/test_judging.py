@@ -149,6 +149,11 @@ def test_a_low_place_is_not_held_against_an_export_of_a_low_reference(gated: Gat
     assert check.status == "passed"
     assert "the reference is below 10, too" in check.text
     assert place_check(lost, replace(SETTINGS, min_score_percentile=None)) is None
+    alone = replace(found, committee=np.zeros((0, COUNT)))
+    assert place_check(alone, SETTINGS) is None
+    unplaced = place_check(replace(alone, reference=None), SETTINGS)
+    assert unplaced is not None
+    assert unplaced.status == "unjudged"
 
 
 def test_one_picture_proves_nothing(gated: Gated) -> None:
