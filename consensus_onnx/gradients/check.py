@@ -13,7 +13,7 @@ from onnx import ModelProto, ValueInfoProto, helper
 from consensus_onnx.arrays import AnyArray, Float64Array
 from consensus_onnx.errors import GradientCheckError, ModelError
 from consensus_onnx.gradients.float64 import run_in_float64
-from consensus_onnx.gradients.graphs import inputs_of, prune, reads
+from consensus_onnx.gradients.graphs import LARGEST_MESSAGE, inputs_of, prune, reads, weight_bytes
 from consensus_onnx.gradients.model import OF_KEY, SEED, WRT_KEY
 from consensus_onnx.gradients.writer import PREFIX
 from consensus_onnx.runtime import RuntimeSettings, open_session
@@ -124,7 +124,8 @@ def check_gradient(
     Raises
     ------
     ModelError
-        If `gradient` is no gradient model, or ONNX's reference evaluator cannot run its forward half.
+        If `gradient` is no gradient model, has more than 2 GB of weights, or ONNX's reference evaluator cannot run its
+        forward half.
     ValueError
         If there are fewer than two directions.
 
@@ -137,6 +138,13 @@ def check_gradient(
     if directions < 2:
         raise ValueError(f"directions: expected at least 2, got {directions}")
     original = model if isinstance(model, ModelProto) else onnx.load(os.fspath(model))
+    size = max(weight_bytes(original), weight_bytes(gradient))
+    if size > LARGEST_MESSAGE:
+        raise ModelError(
+            f"a gradient of {size / 1e9:.1f} GB of weights cannot be checked here: ONNX Runtime takes models from "
+            "memory up to 2 GB only; write it with save_model and compare the file's outputs at two points along the "
+            "gradient"
+        )
     properties = {entry.key: entry.value for entry in gradient.metadata_props}
     wrt, tensor = properties.get(WRT_KEY), properties.get(OF_KEY)
     if tensor is None or wrt is None:

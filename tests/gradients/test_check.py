@@ -54,6 +54,13 @@ def test_changed_outputs_are_caught() -> None:
         check_gradient(model, gradient_model(other)).require()
 
 
+def test_what_is_too_large_to_check_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("consensus_onnx.gradients.check.LARGEST_MESSAGE", 40)
+    model = model_of(MODEL, w=WEIGHT)
+    with pytest.raises(ModelError, match=r"0.0 GB of weights cannot be checked here: .* write it with save_model"):
+        check_gradient(model, gradient_model(model))
+
+
 def test_nan_never_passes() -> None:
     model = model_of(MODEL, w=WEIGHT)
     found = check_gradient(model, gradient_model(model))
