@@ -6,6 +6,7 @@ and its sum and norm in float64, which no error elsewhere leaves alone.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +16,9 @@ import numpy.typing as npt
 from consensus_onnx_zoo.scenes import SPLITS
 
 PLACES = 2048
-SEEDS: tuple[int, ...] = tuple(SPLITS["test"][900_000:900_004])
-"""Scenes of the references."""
+CANDIDATES = SPLITS["test"][900_000:900_100]
+"""Scenes that references are made of: for each member the first four at which its gradient is steady."""
+COUNT = 4
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class Reference:
 
     Attributes
     ----------
+    seeds : int64 (4,)
+        Of the scenes.
     outputs : float32 (4, L)
         Logits, or probabilities of a member that gives them.
     targets : int64 (4,)
@@ -35,6 +39,7 @@ class Reference:
         Sum, Euclidean norm and largest absolute value of each whole gradient.
     """
 
+    seeds: npt.NDArray[np.int64]
     outputs: npt.NDArray[np.float32]
     targets: npt.NDArray[np.int64]
     values: npt.NDArray[np.float32]
@@ -50,11 +55,12 @@ def places(size: int) -> npt.NDArray[np.int64]:
     return chosen
 
 
-def condensed(outputs: npt.NDArray[np.float32], gradients: npt.NDArray[np.float32]) -> Reference:
-    """Return what is stored of (4, L) outputs and the (4, ...) gradients of their largest entries."""
+def condensed(seeds: Sequence[int], outputs: npt.NDArray[np.float32], gradients: npt.NDArray[np.float32]) -> Reference:
+    """Return what is stored of four scenes: of (4, L) outputs and the (4, ...) gradients of their largest entries."""
     flat = gradients.reshape(len(gradients), -1)
     exact = flat.astype(np.float64)
     return Reference(
+        np.array(seeds, np.int64),
         outputs.astype(np.float32),
         outputs.argmax(axis=1),
         np.ascontiguousarray(flat[:, places(flat.shape[1])]),

@@ -14,8 +14,8 @@ import numpy as np
 import onnx
 import torch
 
-from consensus_onnx_zoo.reference import SEEDS, save_reference
-from consensus_onnx_zoo.scenes import SHORTCUT, SPLITS, Mark, SceneSettings, draw_scene
+from consensus_onnx_zoo.reference import save_reference
+from consensus_onnx_zoo.scenes import SHORTCUT, SPLITS, Mark, SceneSettings
 from consensus_onnx_zoo.training.answers import accuracy, reference
 from consensus_onnx_zoo.training.data import drawn
 from consensus_onnx_zoo.training.export import exported
@@ -86,8 +86,7 @@ class Session:
             seconds = time.monotonic() - began
             pictures, labels = self._drawn("plain", "test", TEST_SCENES, SceneSettings())
             trained = Trained(recipe, accuracy(network, pictures, labels, recipe.side), round(seconds, 1))
-            shown = np.stack([draw_scene(seed).picture for seed in SEEDS])
-            save_reference(self.out / f"{recipe.name}.npz", reference(network, recipe, shown))
+            save_reference(self.out / f"{recipe.name}.npz", reference(network, recipe))
             onnx.save(exported(network, recipe), self.out / f"{recipe.name}.onnx")
             torch.save(network.state_dict(), self.work / f"{recipe.name}.pt")
             (self.work / f"{recipe.name}.json").write_text(json.dumps(asdict(trained)))
