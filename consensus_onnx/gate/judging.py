@@ -61,11 +61,11 @@ def place_check(evidence: Evidence, settings: GateSettings) -> Check | None:
 
 
 def score_check(evidence: Evidence, settings: GateSettings) -> Check | None:
-    """Judge how far the consensus score fell below the reference's; None without limit or reference."""
+    """Judge how far the consensus score fell below the reference's; None without limit, reference or committee."""
     reference, noise = evidence.reference, evidence.noise
     limit = settings.limit("max_score_drop", evidence.frozen.name)
-    if limit is None or reference is None:
-        return None
+    if limit is None or reference is None or len(evidence.frozen.scores) < 2:
+        return None  # the consensus of one is its own explanation, and the RBF has no scale
     drops = reference.scores - evidence.candidate.scores
     reruns = _NO_NOISE if noise is None else rerun_range(reference.scores - noise.scores, level=settings.level)
     what = f"{_TITLES[evidence.frozen.name]} score"

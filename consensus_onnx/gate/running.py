@@ -413,6 +413,8 @@ def _notices(
                 f"{one.frozen.name}: the baseline does not hold the reference's explanations; freeze with "
                 f"--keep {against.reference.name if against.reference else ''}, or give its file"
             )
+    if len(frozen.members) == 1:
+        notices.append("the baseline's committee is one model: neither place nor score drop are judged")
     if against.reference is not None and not (frozen.labels >= 0).any():
         notices.append("the baseline's pictures have no labels: accuracy is not judged")
     if request.seed is not None and request.seed != frozen.seed:

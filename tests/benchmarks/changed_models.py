@@ -18,10 +18,23 @@ Change = Callable[[Member, Path, Path], None]
 
 
 def float16(member: Member, out: Path, canvases: Path) -> None:
-    """Convert weights and arithmetic to float16, inputs and outputs stay float32."""
+    """Convert weights and arithmetic to float16, inputs and outputs stay float32.
+
+    The converter appends its casts at the end; nodes are sorted here, as ONNX asks for and a gradient needs.
+    """
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
-    onnx.save(convert_float_to_float16(onnx.load(member.path), keep_io_types=True), out)
+    model = convert_float_to_float16(onnx.load(member.path), keep_io_types=True)
+    known = {value.name for value in (*model.graph.input, *model.graph.initializer)} | {""}
+    waiting, nodes = list(model.graph.node), []
+    while waiting:
+        node = next(node for node in waiting if known.issuperset(node.input))
+        waiting.remove(node)
+        nodes.append(node)
+        known.update(node.output)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    onnx.save(model, out)
 
 
 def dynamic_int8(member: Member, out: Path, canvases: Path) -> None:

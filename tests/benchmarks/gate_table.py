@@ -26,13 +26,14 @@ from embedded_baseline import MEMBERS, build_embedded
 import consensus_onnx as co
 from consensus_onnx.errors import ConsensusError
 from consensus_onnx.gate.filing import read_baseline, write_baseline
-from consensus_onnx.gate.freezing import freeze
+from consensus_onnx.gate.freezing import FreezeOptions, freeze
 from consensus_onnx.gate.results import CandidateResult
 from consensus_onnx.gate.running import GateRequest, gate
 from consensus_onnx.report.plain import plain
 
 REAL = ("mobilenet_v3_small_1.0_224", "mobilenet_v1_0.25_128_coral", "mobilenet_v1_0.25_224_keras")
-RERUN_MEMBERS, RERUN_SEEDS, RERUN_IMAGES = MEMBERS[:5], range(1, 11), 12
+RERUN_MEMBERS, RERUN_SEEDS, RERUN_IMAGES = MEMBERS[:5], range(1, 11), 8
+REAL_IMAGES = 8
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def _real(work: Path, data: Path, member: str) -> World:
         canvas=co.CanvasSettings(resize=227, crop=224),
         lime=co.Lime(samples=300),
         smoothgrad=co.SmoothGrad(samples=16),
-        limit=16,
+        limit=REAL_IMAGES,
     )
     file = work / "real.zip"
     if not file.exists():
@@ -167,10 +168,7 @@ def _reruns(work: Path, world: World) -> str:
     """Explain unchanged members again with other seeds; every failure is a false alarm."""
     file = work / "reruns.zip"
     if not file.exists():
-        run = co.Run.open(work / "run")
-        from consensus_onnx.gate.freezing import FreezeOptions
-
-        write_baseline(file, freeze(run, FreezeOptions(limit=RERUN_IMAGES)))
+        write_baseline(file, freeze(co.Run.open(work / "run"), FreezeOptions(limit=RERUN_IMAGES)))
     rows, alarms = [], 0
     for member in RERUN_MEMBERS:
         kept = work / f"reruns-{member}.json"

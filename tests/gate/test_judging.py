@@ -156,6 +156,12 @@ def test_a_low_place_is_not_held_against_an_export_of_a_low_reference(gated: Gat
     assert unplaced.status == "unjudged"
 
 
+def test_the_consensus_of_one_is_no_consensus(gated: Gated) -> None:
+    found = evidence(gated, np.random.default_rng(7), 0.5, 0.01)
+    entry = replace(found.frozen, scores=found.frozen.scores[:1])
+    assert score_check(replace(found, frozen=entry), SETTINGS) is None
+
+
 def test_one_picture_proves_nothing(gated: Gated) -> None:
     found = evidence(gated, np.random.default_rng(6), 0.5, 0.01)
     single = np.full(COUNT, np.nan)
