@@ -41,7 +41,7 @@ class StoredRow:
         """Return what is wrong with the row as it is stored; empty if nothing is."""
         group, _, name = self.array.rpartition("/")
         try:
-            stored = read_row(root[group], name, self.row, self.size)
+            stored = read_row(root[group][name], self.row, self.size)
         except (KeyError, IndexError, ValueError, OSError, RuntimeError, TypeError) as error:
             return f"cannot be read ({type(error).__name__}: {error})"
         return "" if array_digest(stored) == self.digest else "differs from its receipt, or is missing"

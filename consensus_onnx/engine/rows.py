@@ -42,9 +42,8 @@ def write_ragged_row(group: zarr.Group, name: str, index: int, row: AnyArray) ->
     array[index, :width] = padded
 
 
-def read_row(group: zarr.Group, name: str, index: int, size: int | None = None) -> AnyArray:
-    """Return a row, of a ragged array the first `size` values."""
-    array: Any = group[name]
+def read_row(array: Any, index: int, size: int | None = None) -> AnyArray:
+    """Return a row of an open array, of a ragged one the first `size` values."""
     row = np.asarray(array[index])
     return row if size is None else np.ascontiguousarray(row[:size])
 

@@ -142,12 +142,18 @@ class Run:
 
     def native_explanation(self, explainer: str, member: int | str, image: int | str) -> Explanation:
         """Return what an explainer said, maps at the member's own input size; raises as `explanation` does."""
-        record, picture = self.members[self.member_index(member)], self.images[self.image_index(image)]
-        receipt = self._receipts(explainer, record.digest).get(picture.row) if record.digest else None
-        if receipt is None:
-            raise KeyError(f"{record.name} has no {explainer} explanation of {picture.name} ({record.status})")
+        record, picture, receipt = self._receipted(explainer, member, image)
         segments = self.segments(explainer, image) if self.kind(explainer) == "superpixel" else None
         return stored_explanation(self._store, explainer, record.digest, picture.row, receipt, segments)
+
+    def values(self, explainer: str, member: int | str, image: int | str) -> AnyArray:
+        """Return the values of `explanation` alone, half the reading: float64 (K,) or float32 (g, g)."""
+        record, picture, receipt = self._receipted(explainer, member, image)
+        stored = self._store.explanation_array(explainer, record.digest, picture.row, "values", receipt)
+        if self.kind(explainer) == "superpixel":
+            return stored
+        side = int(self.settings["consensus"][explainer]["grid_used"])
+        return to_grid(stored, (side, side))
 
     def facts(self, member: int | str) -> ModelFacts:
         """Return what was found out about a member when it was opened.
@@ -195,6 +201,16 @@ class Run:
     def image_index(self, image: int | str) -> int:
         """Return the index of an image given by index or name."""
         return _index(image, [record.name for record in self.images], "image")
+
+    def _receipted(
+        self, explainer: str, member: int | str, image: int | str
+    ) -> tuple[MemberRecord, ImageRecord, Mapping[str, Any]]:
+        """Return a member, an image and the receipt of the explanation; KeyError if there is none."""
+        record, picture = self.members[self.member_index(member)], self.images[self.image_index(image)]
+        receipt = self._receipts(explainer, record.digest).get(picture.row) if record.digest else None
+        if receipt is None:
+            raise KeyError(f"{record.name} has no {explainer} explanation of {picture.name} ({record.status})")
+        return record, picture, receipt
 
     @cached_property
     def _store(self) -> RunStore:

@@ -43,6 +43,7 @@ class RunStore:
 
     folder: Path
     _receipts: dict[tuple[str, ...], Receipts] = field(default_factory=dict, repr=False, compare=False)
+    _opened: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def _root(self) -> zarr.Group:
@@ -159,7 +160,7 @@ class RunStore:
     def _read(self, group: str, name: str, index: int, vouched: str | None, size: int | None = None) -> AnyArray:
         """Return a row that is the one its receipt vouches for."""
         try:
-            array = read_row(self.group(group), name, index, size)
+            array = read_row(self._array(group, name, index), index, size)
             damage = "" if array_digest(array) == vouched else "differ from their receipt"
         except (KeyError, IndexError, ValueError, OSError, RuntimeError) as error:
             damage = f"cannot be read ({type(error).__name__}: {error})"
@@ -168,6 +169,13 @@ class RunStore:
                 f"{self.folder}: stored {name} of {group}, row {index}, {damage}; the folder is damaged: "
                 "audit into a new one"
             )
+        return array
+
+    def _array(self, group: str, name: str, index: int) -> Any:
+        """Return an array that has a row `index`; kept open, since opening costs twice as much as reading a row."""
+        array = self._opened.get((group, name))
+        if array is None or array.shape[0] <= index:  # it has grown since
+            array = self._opened[group, name] = self.group(group)[name]
         return array
 
     # -- receipts -------------------------------------------------------------------------------------------------

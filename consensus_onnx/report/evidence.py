@@ -82,7 +82,7 @@ class StoredEvidence:
         rows: list[AnyArray | None] = []
         for member in range(len(run.members)):
             try:
-                rows.append(run.explanation(explainer, member, image).values)
+                rows.append(run.values(explainer, member, image))
             except KeyError:  # its status says why
                 rows.append(None)
         present = np.array([row is not None for row in rows])

@@ -11,6 +11,7 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 import consensus_onnx as co
+from consensus_onnx.engine.store import RunStore
 from worlds import IMAGES, SETTINGS, World
 
 COLUMNS = {
@@ -95,3 +96,22 @@ def test_majority_is_the_class_most_members_predict(world: World, tmp_path: Path
         predicted = {row.predicted for row in rows}
         mean = np.mean([run.probabilities(member, image) for member in range(2)], axis=0)
         assert rows[0].target == max(predicted, key=lambda index: mean[index])
+
+
+def test_values_alone_are_those_of_the_explanation(finished: co.Run) -> None:
+    for explainer in finished.explainers:
+        values = finished.values(explainer, 0, 1)
+        assert values.tobytes() == finished.explanation(explainer, 0, 1).values.tobytes()
+        assert values.shape == finished.explanation(explainer, 0, 1).values.shape
+    with pytest.raises(KeyError, match="no image named 'nowhere'"):
+        finished.values("lime", 0, "nowhere")
+
+
+def test_a_store_that_has_read_sees_rows_that_come_later(tmp_path: Path) -> None:
+    store, maps = RunStore(tmp_path), np.arange(12, dtype=np.float32).reshape(3, 2, 2)
+    for index, values in enumerate(maps):
+        arrays = {"values": values, "standard_error": values / 2}
+        store.commit_explanation("smoothgrad", "ab" * 32, index, {}, arrays)
+        receipt = store.explanation_receipts("smoothgrad", "ab" * 32)[index]
+        found = store.explanation_array("smoothgrad", "ab" * 32, index, "values", receipt)
+        assert np.array_equal(found, values)
