@@ -109,9 +109,9 @@ def _windows() -> tuple[type, ...]:
             taps = taps_of(
                 x.shape[2:], kernel_shape or (), strides, dilations, pads, auto_pad, ceil_mode=bool(ceil_mode)
             )
-            if storage_order:
-                raise NotImplementedError("MaxPool with storage_order 1: its indices count columns first")
-            best, where = largest(x, taps)
+            if storage_order and x.ndim > 4:
+                raise NotImplementedError("MaxPool over volumes with storage_order 1")
+            best, where = largest(x, taps, columns_first=bool(storage_order))
             return (best, where) if len(self.onnx_node.output) > 1 else (best,)
 
     class AveragePool(OpRun):

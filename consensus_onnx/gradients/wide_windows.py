@@ -138,13 +138,16 @@ def transposed(y: Float64Array, weight: Float64Array, taps: Taps, group: int) ->
     return inner
 
 
-def largest(x: Float64Array, taps: Taps) -> tuple[Float64Array, Int64Array]:
-    """Return each window's maximum and its flat index in x; the first of several equal ones, as ONNX Runtime's."""
+def largest(x: Float64Array, taps: Taps, *, columns_first: bool = False) -> tuple[Float64Array, Int64Array]:
+    """Return each window's maximum and its flat index in x; the first of several equal ones, as ONNX Runtime's.
+
+    With `columns_first` places within a plane are counted down its columns (MaxPool's storage_order 1).
+    """
     best = np.full((*x.shape[:2], *taps.outs), -np.inf, x.dtype)
     where = np.zeros(best.shape, np.int64)
     padded = taps.padded(x, -np.inf)
     flat = np.zeros(taps.reach, np.int64)
-    flat[taps.inside()] = np.arange(int(np.prod(taps.sizes))).reshape(taps.sizes)
+    flat[taps.inside()] = np.arange(int(np.prod(taps.sizes))).reshape(taps.sizes, order="F" if columns_first else "C")
     for place in taps.places():
         value = padded[place]
         better = value > best

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 
 import numpy as np
 
@@ -101,17 +100,18 @@ def _run(
     ways = {"forward": [False], "reverse": [True], "bidirectional": [False, True]}[node.text("direction", "forward")]
     every: list[list[str]] = []
     last: list[list[str]] = []
-    rows = [emit.squeeze(emit.cut(x, 0, at, at + 1), [0]) for at in range(steps)]
     for direction, backwards in enumerate(ways):
         into = emit.transpose(_row(emit, weight, direction), [1, 0])
         recurrent = emit.transpose(_row(emit, recurrence, direction), [1, 0])
         bias, recurrent_bias = _biases(node, emit, direction, gates * size, recurrence)
         step = step_of(direction, recurrent, recurrent_bias)
         added = bias if biases_apart else emit.op("Add", bias, recurrent_bias)
-        states = [_start(node, emit, position, direction, rows[0], size) for position in initial]
+        states = [_start(node, emit, position, direction, x, size) for position in initial]
         outputs = []
+        # The inputs of all steps at once: 36 layers of up to 32 steps (sequencer2d_s) are 100,000 nodes otherwise.
+        rows = _parts(emit, emit.op("Add", emit.op("MatMul", x, into), added), steps, axis=0)
         for row in reversed(rows) if backwards else rows:
-            states = list(step(emit.op("Add", emit.op("MatMul", row, into), added), states))
+            states = list(step(emit.squeeze(row, [0]), states))
             outputs.append(states[0])
         every.append(outputs[::-1] if backwards else outputs)
         last.append(states)
@@ -139,14 +139,15 @@ def _biases(node: NodeView, emit: GraphWriter, direction: int, width: int, like:
     return [zero, zero]
 
 
-def _start(node: NodeView, emit: GraphWriter, position: int, direction: int, row: str, size: int) -> str:
+def _start(node: NodeView, emit: GraphWriter, position: int, direction: int, x: str, size: int) -> str:
     """Return an initial state (B, H), zeros where none is given."""
     if node.has_input(position):
         given = node.inputs[position]
         turned = emit.transpose(given, [1, 0, 2]) if node.integer("layout", 0) else given
         return _row(emit, turned, direction)
-    column = emit.scaled(emit.cut(row, 1, 0, 1), 0)  # (B, 1) of zeros, whatever the batch
-    return emit.op("Add", column, emit.constant(np.zeros(size, emit.fact(row).dtype)))
+    first = _row(emit, emit.cut(x, 2, 0, 1), 0)
+    zeros = emit.scaled(first, 0)  # (B, 1), whatever the batch
+    return emit.op("Add", zeros, emit.constant(np.zeros(size, emit.fact(x).dtype)))
 
 
 def _functions(node: NodeView, emit: GraphWriter, direction: int, usual: Sequence[str]) -> list[Callable[[str], str]]:
@@ -156,13 +157,13 @@ def _functions(node: NodeView, emit: GraphWriter, direction: int, usual: Sequenc
     return [lambda x, name=name: emit.op(name, x) for name in chosen]  # type: ignore[misc]
 
 
-def _parts(emit: GraphWriter, x: str, count: int) -> list[str]:
-    """Return equal parts of the last axis."""
-    axis = emit.rank(x) - 1
+def _parts(emit: GraphWriter, x: str, count: int, axis: int = -1) -> list[str]:
+    """Return equal parts of an axis, by default the last."""
+    axis %= emit.rank(x)
     width = emit.shape(x)[axis]
     assert isinstance(width, int)
-    ends = range(0, width + 1, width // count)
-    return [emit.cut(x, axis, start, stop) for start, stop in pairwise(ends)]
+    sizes = emit.ints([width // count] * count)
+    return list(emit.ops("Split", (x, sizes), [str(at) for at in range(count)], axis=axis))
 
 
 def _row(emit: GraphWriter, x: str, at: int) -> str:
