@@ -52,14 +52,15 @@ def main() -> None:
     options.add_argument("page", type=Path)
     options.add_argument("--work", type=Path, required=True)
     options.add_argument("--real", type=int, default=2, help="how many real models are changed")
+    options.add_argument("--stored", action="store_true", help="write what FOLDER holds, measure nothing more")
     given = options.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
     worlds = [_embedded(given.work)]
     data = os.environ.get("CONSENSUS_ONNX_DATA")
     if data:
         worlds += [_real(given.work, Path(data), name) for name in REAL[: given.real]]
-    parts = [_table(given.work, worlds[0]), _reruns(given.work, worlds[0])]
-    parts += [_table(given.work, world) for world in worlds[1:]]
+    parts = [_table(given.work, worlds[0], given.stored), _reruns(given.work, worlds[0], given.stored)]
+    parts += [_table(given.work, world, given.stored) for world in worlds[1:]]
     text = given.page.read_text(encoding="utf-8")
     begin, end = "<!-- gate_table begin -->", "<!-- gate_table end -->"
     if begin not in text:
@@ -95,7 +96,7 @@ def _real(work: Path, data: Path, member: str) -> World:
     return World(f"`{member}`", folder / "models", file, member, "")
 
 
-def _table(work: Path, world: World) -> str:
+def _table(work: Path, world: World, stored: bool) -> str:
     frozen = read_baseline(world.baseline)
     canvases = work / f"canvases-{world.member}"
     canvases.mkdir(exist_ok=True)
@@ -105,19 +106,26 @@ def _table(work: Path, world: World) -> str:
     changes: dict[str, Change] = {"unchanged": unchanged, **EQUIVALENT, **CHANGED}
     if world.twin:
         changes["its twin that learned a shortcut"] = twin(world.twin)
-    rows = [_row(work, world, canvases, name, change) for name, change in changes.items()]
+    wanted = {name: change for name, change in changes.items() if not stored or _kept(work, world, name).exists()}
+    rows = [_row(work, world, canvases, name, change) for name, change in wanted.items()]
     head = ["change", "accuracy", "agreement", "LIME cosine", "SmoothGrad cosine", "score drops", "seconds", "verdict"]
     images, members = len(frozen.images), len(frozen.members)
     side = frozen.canvas.crop
     samples = ", ".join(f"{entry.name} {entry.explainer.samples}" for entry in frozen.explainers)
     lead = f"{world.title}: {images} pictures of {side} x {side}, {members} members, samples: {samples}."
+    if len(wanted) < len(changes):
+        lead += f" Not measured: {', '.join(name for name in changes if name not in wanted)}."
     return lead + "\n\n" + _markdown(head, rows)
+
+
+def _kept(work: Path, world: World, name: str) -> Path:
+    return work / "changed" / world.member / re.sub(r"\W+", "-", name) / "result.json"
 
 
 def _row(work: Path, world: World, canvases: Path, name: str, change: Change) -> list[str]:
     member = co.load_committee(world.models).member(world.member)
-    where = work / "changed" / world.member / re.sub(r"\W+", "-", name)
-    kept = where / "result.json"
+    kept = _kept(work, world, name)
+    where = kept.parent
     if not kept.exists():
         where.mkdir(parents=True, exist_ok=True)
         kept.write_text(json.dumps(_measured(world, member, where, canvases, name, change)), encoding="utf-8")
@@ -164,24 +172,26 @@ def _measured(
     return {**content, "seconds": seconds}
 
 
-def _reruns(work: Path, world: World) -> str:
+def _reruns(work: Path, world: World, stored: bool) -> str:
     """Explain unchanged members again with other seeds; every failure is a false alarm."""
     file = work / "reruns.zip"
     if not file.exists():
         write_baseline(file, freeze(co.Run.open(work / "run"), FreezeOptions(limit=RERUN_IMAGES)))
-    rows, alarms = [], 0
+    rows, alarms, total = [], 0, 0
     for member in RERUN_MEMBERS:
         kept = work / f"reruns-{member}.json"
+        if not kept.exists() and stored:
+            continue
         if not kept.exists():
             kept.write_text(json.dumps([_rerun(file, world, member, seed) for seed in RERUN_SEEDS]), encoding="utf-8")
         found = json.loads(kept.read_text(encoding="utf-8"))
+        total += len(found)
         alarms += sum(one["verdict"] != "passed" for one in found)
         numbers = [f"{np.mean([one[key] for one in found]):.3f}" for key in ("lime", "smoothgrad")]
         worst = [f"{max(one[f'{key}_drop'] for one in found):.3f}" for key in ("lime", "smoothgrad")]
         rows.append([member, str(len(found)), *numbers, *worst, str(sum(one["verdict"] != "passed" for one in found))])
         print(member, "reruns", flush=True)  # noqa: T201
     head = ["member", "reruns", "LIME cosine", "SmoothGrad cosine", "largest LIME drop", "SmoothGrad", "false alarms"]
-    total = len(RERUN_MEMBERS) * len(RERUN_SEEDS)
     lead = f"{total} reruns of unchanged members with other seeds, {RERUN_IMAGES} pictures: {alarms} false alarms."
     return lead + "\n\n" + _markdown(head, rows)
 
