@@ -17,13 +17,14 @@ def test_the_page_is_what_the_table_gives() -> None:
 
 
 def test_a_wrong_gradient_does_not_count() -> None:
-    def verdicts(error: str, in_float64: str = "", status: str = "done") -> tuple[bool, bool]:
-        row = {"status": status, "error": error, "error_in_float64": in_float64}
+    def verdicts(error: str, in_float64: str = "", ours: str = "", status: str = "done") -> tuple[bool, bool]:
+        row = {"status": status, "error": error, "error64": ours, "error_in_float64": in_float64}
         return timm_page.agrees(row), timm_page.agrees_in_float64(row)
 
     assert verdicts("9e-04") == (True, False)
     assert verdicts("1e-01", "1e-06") == (False, True)
+    assert verdicts("1e-01", ours="1e-06") == (False, True)
     assert verdicts("2e-03") == (False, False)
-    assert verdicts("2e-03", "2e-03") == (False, False)
-    assert verdicts("nan", "nan") == (False, False)
+    assert verdicts("2e-03", "2e-03", "2e-03") == (False, False)
+    assert verdicts("nan", "nan", "nan") == (False, False)
     assert verdicts("", status="failed") == (False, False)
