@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from consensus_onnx.engine.run import Run
 
 _IMAGES = 24
-# Fewer rows and draws than an audit's defaults, for speed; the paper's superpixels: 34 on a scene in the mean. Grey, not
-# its mean colour, masks a superpixel: objects of one colour would still be there (docs/zoo.md has the numbers of both).
+# Fewer rows and draws than an audit's defaults, for speed; the paper's superpixels: 34 on a scene in the mean. They are
+# masked in grey, not in their mean colour: objects of one colour would still be there (docs/zoo.md has both).
 _SETTINGS = (
     "canvas.resize=96",
     "canvas.crop=96",
