@@ -7,7 +7,7 @@ from pathlib import Path
 
 from consensus_onnx.engine.jobs import GradientJob
 from consensus_onnx.engine.limits import Limits
-from consensus_onnx.engine.one_answer import only_answer
+from consensus_onnx.engine.one_answer import only_file
 
 
 @dataclass(frozen=True)
@@ -50,4 +50,4 @@ def write_gradient(job: GradientJob, limits: Limits | None = None) -> GradientFi
     ModelError
         If the model cannot be loaded, differentiated or written, or its worker died of it.
     """
-    return GradientFile(job.out, **only_answer(job, job.model, limits))
+    return GradientFile(job.out, **only_file(job, limits))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from consensus_onnx.engine.jobs import RandomisingJob
 from consensus_onnx.engine.limits import Limits
-from consensus_onnx.engine.one_answer import only_answer
+from consensus_onnx.engine.one_answer import only_file
 
 
 @dataclass(frozen=True)
@@ -27,4 +27,4 @@ def write_randomised(job: RandomisingJob, limits: Limits | None = None) -> Rando
     ModelError
         If the model cannot be read, has no weights, or the result cannot be written.
     """
-    return RandomisedFile(job.out, **only_answer(job, job.model, limits))
+    return RandomisedFile(job.out, **only_file(job, limits))
