@@ -134,16 +134,17 @@ def _row(work: Path, world: World, canvases: Path, name: str, change: Change) ->
     if "checks" not in found:
         return [name, *(6 * [""]), f"{found['verdict']}: {found['reason']}"]
     standings = {one["explainer"]: one for one in found["standings"]}
-    drops = [one["reference_score"] - one["score"] for one in standings.values()]
+    drops = [_number(one["reference_score"]) - _number(one["score"]) for one in standings.values()]
     failed = [_short(check) for check in found["checks"] if check["status"] == "failed"]
     return [
         name,
         f"{found['accuracy']:.2f} ({found['accuracy'] - found['reference_accuracy']:+.2f})",
         f"{found['agreement']:.2f}",
-        *(f"{standings[entry]['similarity']:.3f}" if entry in standings else "" for entry in ("lime", "smoothgrad")),
+        *(f"{_number(standings[entry]['similarity']):.3f}" if entry in standings else "" for entry in _BOTH),
         ", ".join(f"{drop:.3f}" for drop in drops),
         f"{found['seconds']:.0f}",
-        found["verdict"] + (f": {', '.join(failed)}" if failed else f": {found['reason']}" if found["reason"] else ""),
+        found["verdict"]
+        + (f": {', '.join(failed)}" if failed else f": {found['reason'][:60]}" if found["reason"] else ""),
     ]
 
 
@@ -208,6 +209,11 @@ def _rerun(file: Path, world: World, member: str, seed: int) -> dict[str, Any]:
     }
 
 
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+_BOTH = ("lime", "smoothgrad")
 _SHORT = {
     "min_score_percentile": "place",
     "max_score_drop": "score",
