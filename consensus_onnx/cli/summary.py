@@ -35,7 +35,9 @@ def summary_lines(run: Run) -> list[str]:
         lines[0] += f" ({len(run.failed_images)} images failed)"
     for explainer in run.explainers:
         rows = sorted(_scored(run, explainer), key=lambda row: -row.score)
-        if rows:
+        if len(rows) == 1:
+            lines.append(f"{explainer}: {rows[0].member} is alone; the consensus is its own explanation")
+        elif rows:
             lines.append(
                 f"{explainer}: {rows[0].member} agrees most ({rows[0].score:.3f}), "
                 f"{rows[-1].member} least ({rows[-1].score:.3f})"

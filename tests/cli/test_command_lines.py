@@ -187,6 +187,14 @@ def test_an_audit_says_what_to_remember(audited: subprocess.CompletedProcess[str
     assert (files.root / "run" / "report.html").stat().st_size > 10_000
 
 
+def test_a_member_alone_agrees_with_nobody(files: Files, tmp_path: Path) -> None:
+    model = files.models / "plain.onnx"
+    done = call("audit", model, "--images", files.pictures, "--out", tmp_path / "run", *QUICK, "--limit", "1")
+    assert done.returncode == 0, done.stderr
+    assert "lime: plain is alone; the consensus is its own explanation" in done.stdout.splitlines()
+    assert "agrees most" not in done.stdout
+
+
 def test_json_is_json(audited: subprocess.CompletedProcess[str], files: Files) -> None:
     done = call("audit", files.models, "--images", files.pictures, "--out", files.root / "run", *QUICK, "--json")
     assert done.returncode == 0, done.stderr
