@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from consensus_onnx.engine.worker import Start, serve
 from consensus_onnx.runtime.memory import tells_of_memory
 from consensus_onnx.runtime.text import printable
 
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 _LEAVING = 5.0  # seconds a worker may take to end once the connection is closed
 
 Command: TypeAlias = Mapping[str, Any]
@@ -167,14 +169,25 @@ def _one_thread() -> Iterator[None]:
 def _signals_later() -> Iterator[None]:
     """Hold back what would end this process: a half-started worker would complain, or be left behind.
 
-    A process started here inherits that, so Ctrl-C cannot hit it before it ignores the signal.
+    A process started here inherits that, so Ctrl-C cannot hit it before it ignores the signal. Blocking alone would not
+    do: the system gives a signal to any thread that does not block it, and Python then handles it in this one.
     """
     resource_tracker.ensure_running()  # multiprocessing starts it with the first process, and lets signals through then
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    arrived: list[int] = []
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    handlers: dict[signal.Signals, Any] = {}
+    if threading.current_thread() is threading.main_thread():  # elsewhere nothing is raised, nor may this be set
+        handlers = {number: handler for number in _ENDING if (handler := signal.getsignal(number)) is not None}
+    for number in handlers:
+        signal.signal(number, lambda number, frame: arrived.append(number))
     try:
         yield
     finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if arrived:
+            signal.raise_signal(arrived[0])
 
 
 def _wait(running: list[_Running]) -> None:
