@@ -90,7 +90,8 @@ def gate_command(
     """
     from consensus_onnx.cli.gate_summary import print_gate
     from consensus_onnx.cli.progress import progress_listener
-    from consensus_onnx.gate.running import GateRequest, gate
+    from consensus_onnx.gate.request import GateRequest
+    from consensus_onnx.gate.running import gate
     from consensus_onnx.report.gate.documents import json_text, junit_text, markdown_text, sarif_text
     from consensus_onnx.report.gate.page import gate_page
 

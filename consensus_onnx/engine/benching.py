@@ -9,8 +9,8 @@ from pathlib import Path
 from consensus_onnx.committee import Committee, Member
 from consensus_onnx.engine.jobs import BenchJob
 from consensus_onnx.engine.limits import limits_of
+from consensus_onnx.engine.one_answer import Opening, openings
 from consensus_onnx.engine.settings import AuditSettings
-from consensus_onnx.engine.supervisor import Script, Task, WorkerError, run_tasks
 from consensus_onnx.explainers.speed import ExplainerSpeed, Speed, with_samples
 
 
@@ -72,26 +72,22 @@ def bench_committee(
     explainers = with_samples(settings.chosen_explainers(), rows, draws)
     found: dict[str, Bench] = {}
 
-    def script(member: Member) -> Script:
-        try:
-            opening = yield {}
-            header = opening.header
-            if "error" in header:
-                bench = Bench(member, problem=header["error"]["text"])
-            else:
-                forward = {int(size): seconds for size, seconds in header["forward"].items()}
-                each = tuple(ExplainerSpeed(**entry) for entry in header["explainers"])
-                bench = Bench(
-                    member, provider=header["provider"], speed=Speed(forward, header["batch"], header["bare"], each)
-                )
-        except WorkerError as failure:
-            bench = Bench(member, problem=f"{failure.status}: {failure}")
-        found[member.name] = bench
-        listen(bench)
+    def hear(name: str, opening: Opening) -> None:
+        found[name] = _bench(committee.member(name), opening)
+        listen(found[name])
 
-    tasks = iter(
-        Task(BenchJob(member, settings.runtime, explainers, picture, settings.canvas, rounds), script(member))
+    jobs = {
+        member.name: BenchJob(member, settings.runtime, explainers, picture, settings.canvas, rounds)
         for member in committee
-    )
-    run_tasks(lambda: next(tasks, None), 1, limits_of(settings.engine))
+    }
+    openings(jobs, 1, limits_of(settings.engine), hear)
     return tuple(found[member.name] for member in committee)
+
+
+def _bench(member: Member, opening: Opening) -> Bench:
+    if opening.problem:
+        return Bench(member, problem=opening.in_words)
+    header = opening.header
+    forward = {int(size): seconds for size, seconds in header["forward"].items()}
+    each = tuple(ExplainerSpeed(**entry) for entry in header["explainers"])
+    return Bench(member, provider=header["provider"], speed=Speed(forward, header["batch"], header["bare"], each))

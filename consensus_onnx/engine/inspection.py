@@ -9,8 +9,8 @@ from consensus_onnx.committee import Committee, Member, ModelFacts
 from consensus_onnx.committee.inspection import Accuracy
 from consensus_onnx.engine.jobs import InspectionJob
 from consensus_onnx.engine.limits import limits_of
+from consensus_onnx.engine.one_answer import Opening, openings
 from consensus_onnx.engine.settings import AuditSettings
-from consensus_onnx.engine.supervisor import Script, Task, WorkerError, run_tasks
 from consensus_onnx.images import Item
 
 
@@ -70,28 +70,23 @@ def inspect_committee(
     """
     found: dict[str, Inspection] = {}
 
-    def script(member: Member) -> Script:
-        try:
-            opening = yield {}
-            header = opening.header
-            if "error" in header:
-                inspection = Inspection(member, problem=header["error"]["text"])
-            else:
-                inspection = Inspection(
-                    member=member,
-                    facts=ModelFacts.from_json(header["facts"]),
-                    provider=header["provider"],
-                    obstacles=tuple(header["obstacles"]),
-                    accuracy=Accuracy(**header["accuracy"]) if "accuracy" in header else None,
-                )
-        except WorkerError as failure:
-            inspection = Inspection(member, problem=f"{failure.status}: {failure}")
-        found[member.name] = inspection
-        listen(inspection)
+    def hear(name: str, opening: Opening) -> None:
+        found[name] = _inspection(committee.member(name), opening)
+        listen(found[name])
 
-    tasks = iter(
-        Task(InspectionJob(member, settings.runtime, tuple(items), settings.canvas), script(member))
-        for member in committee
-    )
-    run_tasks(lambda: next(tasks, None), settings.engine.workers, limits_of(settings.engine))
+    jobs = {member.name: InspectionJob(member, settings.runtime, tuple(items), settings.canvas) for member in committee}
+    openings(jobs, settings.engine.workers, limits_of(settings.engine), hear)
     return tuple(found[member.name] for member in committee)
+
+
+def _inspection(member: Member, opening: Opening) -> Inspection:
+    if opening.problem:
+        return Inspection(member, problem=opening.in_words)
+    header = opening.header
+    return Inspection(
+        member=member,
+        facts=ModelFacts.from_json(header["facts"]),
+        provider=header["provider"],
+        obstacles=tuple(header["obstacles"]),
+        accuracy=Accuracy(**header["accuracy"]) if "accuracy" in header else None,
+    )

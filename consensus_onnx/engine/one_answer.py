@@ -1,11 +1,11 @@
-"""Asking a worker for one thing: its opening is the answer, and what it writes comes into place whole."""
+"""Asking workers for one thing: the opening is the answer, and what is written comes into place whole."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,76 @@ from consensus_onnx.engine.supervisor import Script, Task, WorkerError, run_task
 from consensus_onnx.errors import ModelError, UnsupportedOperatorError
 
 
-def only_answer(job: Job, model: Path, limits: Limits | None = None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Opening:
+    """What a worker said when it had opened its model.
+
+    Attributes
+    ----------
+    header : mapping
+        The answer; empty where there is none.
+    problem : str
+        Why there is none; empty if there is.
+    kind : str
+        Of the problem, as the worker named it: 'error', 'rejected', 'unsupported' or 'oom'.
+    died : str
+        How the worker ended without an answer, such as 'crashed(SIGSEGV)'; empty if it answered.
+    """
+
+    header: Mapping[str, Any]
+    problem: str = ""
+    kind: str = ""
+    died: str = ""
+
+    @property
+    def in_words(self) -> str:
+        """The problem, with how the worker ended if it did."""
+        return f"{self.died}: {self.problem}" if self.died else self.problem
+
+
+def openings(
+    jobs: Mapping[str, Job],
+    workers: int,
+    limits: Limits,
+    hear: Callable[[str, Opening], None] = lambda name, opening: None,
+) -> dict[str, Opening]:
+    """Start a worker for each job, and take its opening for the whole answer.
+
+    Parameters
+    ----------
+    jobs : mapping of str to Job
+        By any name.
+    workers : int
+        Processes side by side.
+    limits : Limits
+        Of each.
+    hear : callable
+        Is given the name and the opening as each comes in.
+
+    Returns
+    -------
+    dict of str to Opening
+        In the order of the jobs.
+    """
+    found: dict[str, Opening] = {}
+
+    def script(name: str) -> Script:
+        try:
+            header = dict((yield {}).header)
+        except WorkerError as failure:
+            found[name] = Opening({}, str(failure), died=failure.status)
+        else:
+            header.pop("contained", None)  # every worker tells how it is contained: no part of the answer
+            error = header.get("error")
+            found[name] = Opening({}, error["text"], error["kind"]) if error else Opening(header)
+        hear(name, found[name])
+
+    tasks = iter([Task(job, script(name)) for name, job in jobs.items()])
+    run_tasks(lambda: next(tasks, None), workers, limits)
+    return {name: found[name] for name in jobs}
+
+
+def only_answer(job: Job, model: Path, limits: Limits | None = None) -> Mapping[str, Any]:
     """Return what the worker of a job says of a model, by name.
 
     Raises
@@ -26,26 +95,15 @@ def only_answer(job: Job, model: Path, limits: Limits | None = None) -> dict[str
     ModelError
         If anything else is wrong with the model, or its worker died of it.
     """
-    answers: list[Mapping[str, Any]] = []
-
-    def script() -> Script:
-        try:
-            opening = yield {}
-            answers.append(opening.header)
-        except WorkerError as failure:
-            answers.append({"error": {"text": f"{model}: {failure}", "kind": "error"}})
-
-    tasks = iter([Task(job, script())])
-    run_tasks(lambda: next(tasks, None), 1, limits or Limits())
-    header = answers[0]
-    if "error" in header:
-        error = header["error"]
-        raise (UnsupportedOperatorError if error["kind"] == "unsupported" else ModelError)(error["text"])
-    # Every worker's opening also tells how it is contained, which is no part of the answer.
-    return {name: value for name, value in header.items() if name != "contained"}
+    opening = openings({"": job}, 1, limits or Limits())[""]
+    if opening.died:
+        raise ModelError(f"{model}: {opening.problem}")
+    if opening.problem:
+        raise (UnsupportedOperatorError if opening.kind == "unsupported" else ModelError)(opening.problem)
+    return opening.header
 
 
-def only_file(job: GradientJob | RandomisingJob, limits: Limits | None = None) -> dict[str, Any]:
+def only_file(job: GradientJob | RandomisingJob, limits: Limits | None = None) -> Mapping[str, Any]:
     """Let a worker write `job.out`, and weights beside it, in a folder of its own; put them into place when it is done.
 
     However the worker ends, no half a file is left and no older one is lost.

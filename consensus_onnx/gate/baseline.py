@@ -11,6 +11,7 @@ import numpy as np
 from consensus_onnx.arrays import AnyArray, BoolArray, Float64Array, Int32Array, Int64Array, UInt8Array
 from consensus_onnx.consensus import ConsensusSettings
 from consensus_onnx.explainers import Lime, SmoothGrad
+from consensus_onnx.gate.scoring import Yardstick
 from consensus_onnx.images import CanvasSettings
 from consensus_onnx.runtime import RuntimeSettings
 
@@ -127,6 +128,10 @@ class FrozenExplainer:
     def name(self) -> str:
         """Of the explainer."""
         return self.explainer.name
+
+    def yardstick(self, picture: int, mask: BoolArray | None) -> Yardstick:
+        """Return what explanations of a picture are held against."""
+        return Yardstick(self.consensus[picture], self.voting, self.sigma, self.grid, mask)
 
 
 @dataclass(frozen=True)

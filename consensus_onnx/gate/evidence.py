@@ -10,7 +10,7 @@ from consensus_onnx.arrays import AnyArray, Float64Array, Int64Array
 from consensus_onnx.engine.questioning import Answers
 from consensus_onnx.gate.baseline import Baseline, FrozenExplainer, Reruns
 from consensus_onnx.gate.freezing import DRAWS
-from consensus_onnx.gate.scoring import drawn_reruns, likeness, on_grid, precision, score_of
+from consensus_onnx.gate.scoring import likeness, on_grid, precision
 
 
 @dataclass(frozen=True)
@@ -95,11 +95,9 @@ def explained(answers: Answers, entry: FrozenExplainer, baseline: Baseline) -> E
         one = on_grid(found.values, entry.grid)
         values.append(one)
         targets[column] = found.target
-        numbers[:, column] = (
-            score_of(one, entry.consensus[column], entry.voting, entry.sigma),
-            precision(one, found.segments, baseline.mask(column)),
-            found.error.split_half,
-        )
+        yardstick = entry.yardstick(column, baseline.mask(column))
+        precise = precision(one, found.segments, yardstick.mask)
+        numbers[:, column] = yardstick.score(one), precise, found.error.split_half
     scores, mask_ap, split_half = numbers
     return Explained(tuple(values), scores, mask_ap, split_half, targets, answers.predicted)
 
@@ -111,7 +109,7 @@ def frozen_reference(index: int, entry: FrozenExplainer, baseline: Baseline) -> 
     scores = entry.scores[index].copy()
     for column, values in enumerate(kept):
         if values.size:  # anew, so that an unchanged candidate's score is the same to the last bit
-            scores[column] = score_of(values, entry.consensus[column], entry.voting, entry.sigma)
+            scores[column] = entry.yardstick(column, None).score(values)
     return Explained(
         tuple(values if values.size else None for values in kept),
         scores,
@@ -135,13 +133,8 @@ def predicted_noise(answers: Answers, entry: FrozenExplainer, reference: Explain
         explanation = answers.explanation(entry.name, column)
         if explanation is None or values is None:
             continue
-        for draw, one in enumerate(drawn_reruns(explanation, DRAWS, column, channels)):
-            rerun = on_grid(one, entry.grid)
-            found[:, draw, column] = (
-                score_of(rerun, entry.consensus[column], entry.voting, entry.sigma),
-                likeness(rerun, values),
-                precision(rerun, explanation.segments, baseline.mask(column)),
-            )
+        yardstick = entry.yardstick(column, baseline.mask(column))
+        found[:, :, column] = yardstick.drawn(explanation, DRAWS, column, channels)
     scores, similarities, mask_ap = found
     return Noise("predicted", scores, similarities, mask_ap)
 

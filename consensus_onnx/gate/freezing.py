@@ -22,7 +22,7 @@ from consensus_onnx.engine.settings import AuditSettings
 from consensus_onnx.errors import BaselineError, ConfigError
 from consensus_onnx.explainers import Lime, SmoothGrad
 from consensus_onnx.gate.baseline import Baseline, BuiltIn, FrozenExplainer, FrozenImage, FrozenMember, Reruns
-from consensus_onnx.gate.scoring import drawn_reruns, likeness, on_grid, precision, score_of
+from consensus_onnx.gate.scoring import Yardstick, on_grid
 from consensus_onnx.runtime import RuntimeSettings
 
 DRAWS = 8  # reruns drawn from the standard errors: their mean is known to a third of one rerun's spread
@@ -238,13 +238,10 @@ def _explainer(
             predicted[row, column] = found.predicted
             values = on_grid(found.values, grid)
             mine.append(values)
+            yardstick = Yardstick(consensus[column], voting, sigma, grid, run.mask(column))
             # Each picture and member draws its own numbers, whoever else is in the run.
-            drawn = drawn_reruns(found, DRAWS, row * 100_003 + column, channels)
-            for draw, one in enumerate(drawn):
-                rerun, mask = on_grid(one, grid), run.mask(column)
-                reruns.scores[draw, row, column] = score_of(rerun, consensus[column], voting, sigma)
-                reruns.similarities[draw, row, column] = likeness(rerun, values)
-                reruns.mask_ap[draw, row, column] = precision(rerun, found.segments, mask)
+            numbers = yardstick.drawn(found, DRAWS, row * 100_003 + column, channels)
+            reruns.scores[:, row, column], reruns.similarities[:, row, column], reruns.mask_ap[:, row, column] = numbers
         if member in kept:
             explanations[member] = tuple(mine)
     return FrozenExplainer(
@@ -319,11 +316,10 @@ def _fill(
         found = answer.explanation(entry.name, column)
         if found is None or entry.targets[row, column] != found.target:
             continue
-        values = on_grid(found.values, entry.grid)
         frozen = on_grid(run.native_explanation(entry.name, index, column).values, entry.grid)
-        reruns.scores[repeat, row, column] = score_of(values, entry.consensus[column], entry.voting, entry.sigma)
-        reruns.similarities[repeat, row, column] = likeness(values, frozen)
-        reruns.mask_ap[repeat, row, column] = precision(values, found.segments, baseline.mask(column))
+        numbers = entry.yardstick(column, baseline.mask(column)).rerun(found.values, frozen, found.segments)
+        place = repeat, row, column
+        reruns.scores[place], reruns.similarities[place], reruns.mask_ap[place] = numbers
 
 
 def _same_models(baseline: Baseline, committee: Committee | None) -> list[Member]:

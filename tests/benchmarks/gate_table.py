@@ -27,8 +27,9 @@ import consensus_onnx as co
 from consensus_onnx.errors import ConsensusError
 from consensus_onnx.gate.filing import read_baseline, write_baseline
 from consensus_onnx.gate.freezing import FreezeOptions, freeze
+from consensus_onnx.gate.request import GateRequest
 from consensus_onnx.gate.results import CandidateResult
-from consensus_onnx.gate.running import GateRequest, gate
+from consensus_onnx.gate.running import gate
 from consensus_onnx.report.plain import plain
 
 REAL = ("mobilenet_v3_small_1.0_224", "mobilenet_v1_0.25_128_coral", "mobilenet_v1_0.25_224_keras")

@@ -14,8 +14,9 @@ from consensus_onnx.config import build_settings
 from consensus_onnx.errors import BaselineError, ConfigError, ImageError, ModelError
 from consensus_onnx.gate.filing import write_baseline
 from consensus_onnx.gate.freezing import FreezeOptions, freeze
+from consensus_onnx.gate.request import GateRequest
 from consensus_onnx.gate.results import CandidateResult, Check
-from consensus_onnx.gate.running import GateRequest, gate
+from consensus_onnx.gate.running import gate
 from consensus_onnx.gate.settings import ByExplainer, GateFile, GateSettings
 from gated import IMAGES, Gated
 
