@@ -9,6 +9,7 @@ from .consensus import vote as vote
 from .engine.audit import audit as audit
 from .engine.run import Run as Run
 from .engine.settings import AuditSettings as AuditSettings
+from .engine.settings import StorageSettings as StorageSettings
 from .errors import ConfigError as ConfigError
 from .errors import ConsensusError as ConsensusError
 from .errors import GradientCheckError as GradientCheckError

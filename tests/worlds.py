@@ -16,6 +16,7 @@ SETTINGS = co.AuditSettings(
     smoothgrad=co.SmoothGrad(samples=4),
     runtime=co.RuntimeSettings(provider="cpu"),
 )
+COMPACT = replace(SETTINGS, storage=co.StorageSettings(maps="uint8"))
 IMAGES = 4
 # Code that runs the command. A shell's background jobs, tests among them, start with SIGINT ignored.
 ENTRANCE = (

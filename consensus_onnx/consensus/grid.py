@@ -75,6 +75,8 @@ def to_grid(pixel_map: Float32Array, size: tuple[int, int]) -> Float32Array:
     require("pixel_map", pixel_map, shape=("h", "w"), dtype=np.float32)
     if min(*size, *pixel_map.shape) < 1:
         raise ValueError(f"to_grid: expected positive sizes, got {pixel_map.shape} to {size}")
+    if pixel_map.shape == tuple(size):
+        return pixel_map.copy()
     # Sparse products add in a fixed order on one thread; BLAS would not promise either.
     rows = _resize_matrix(pixel_map.shape[0], size[0])
     columns = _resize_matrix(pixel_map.shape[1], size[1])

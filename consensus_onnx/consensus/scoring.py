@@ -74,12 +74,14 @@ def compare(
     raw_leave_one_out = np.full(count, np.nan)
     if not chosen_weights.any():
         return ImageAgreement(np.full(values.shape[1:], np.nan), raw, raw_leave_one_out)
-    chosen = np.stack([explanation_values(values[m], f"values[{m}]").ravel() for m in members])
+    for m in members:
+        explanation_values(values[m], f"values[{m}]")
+    chosen = values.reshape(count, -1)
+    chosen = chosen if votes.all() else chosen[members]
     method = vote_method(settings.vote)
-    consensus = method.function(chosen, chosen_weights)
-    raw[members] = _raw(chosen, consensus[np.newaxis], settings)
-    others, has_others = _votes_of_others(method, chosen, chosen_weights)
-    raw_leave_one_out[members[has_others]] = _raw(chosen[has_others], others, settings)
+    reach = _reach_mean if method.is_mean else _reach
+    consensus, raw_leave_one_out[members] = reach(method, chosen, chosen_weights, settings)
+    raw[members] = [_raw(row, consensus, settings) for row in chosen]
     return ImageAgreement(consensus.reshape(values.shape[1:]), raw, raw_leave_one_out)
 
 
@@ -171,29 +173,50 @@ def member_scores(scores: Float64Array) -> Float64Array:
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
-def _raw(values: AnyArray, references: Float64Array, settings: ConsensusSettings) -> Float64Array:
-    """Cosines with, or distances to, one reference for all or one each."""
+def _raw(row: AnyArray, reference: Float64Array, settings: ConsensusSettings) -> float:
+    """Cosine of one explanation (N,) with a vote (N,), or distance to it."""
+    values = row[np.newaxis].astype(np.float64)
     if settings.similarity == "cosine":
-        return cosine(in_form(values, settings.form), references)
-    return distance(to_unit_scale(values), references)
+        return float(cosine(in_form(values, settings.form), reference[np.newaxis])[0])
+    return float(distance(to_unit_scale(values), reference[np.newaxis])[0])
 
 
-def _votes_of_others(method: VoteMethod, values: AnyArray, weights: Float64Array) -> tuple[Float64Array, BoolArray]:
-    """Vote without each member in turn: rows for those that have others, and which those are.
+def _reach(
+    method: VoteMethod, values: AnyArray, weights: Float64Array, settings: ConsensusSettings
+) -> tuple[Float64Array, Float64Array]:
+    """Vote with all members, and once more without each of them."""
+    values = values.astype(np.float64)
+    left_out = np.full(len(values), np.nan)
+    for m in np.flatnonzero(_weights_of_others(weights) > 0):
+        others = method.function(np.delete(values, m, axis=0), np.delete(weights, m))
+        left_out[m] = _raw(values[m], others, settings)
+    return method.function(values, weights), left_out
 
-    For a mean the shares before and after a member are added up, not its own taken off the total: the difference
-    would lose the small shares of the others beside a large one.
+
+def _reach_mean(
+    method: VoteMethod, values: AnyArray, weights: Float64Array, settings: ConsensusSettings
+) -> tuple[Float64Array, Float64Array]:
+    """Do the same for a mean of one share per member, one member at a time.
+
+    The shares before and after a member are added up, not its own taken off the total: the difference would lose the
+    small shares of the others beside a large one. The sums after each member are the only array of M x N numbers.
     """
-    count = len(weights)
-    rest = np.array([np.delete(weights, m).sum() for m in range(count)])
-    has_others = rest > 0
-    if not method.is_mean:
-        others = [
-            method.function(np.delete(values, m, axis=0), np.delete(weights, m)) for m in np.flatnonzero(has_others)
-        ]
-        return np.array(others).reshape(-1, values.shape[1]), has_others
-    shares = np.stack([weights[m] * method.function(values[m : m + 1], np.ones(1)) for m in range(count)])
-    totals = np.zeros_like(shares)
-    totals[1:] = np.cumsum(shares[:-1], axis=0)
-    totals[:-1] += np.cumsum(shares[:0:-1], axis=0)[::-1]
-    return totals[has_others] / rest[has_others, np.newaxis], has_others
+
+    def share(m: int) -> Float64Array:
+        return np.asarray(weights[m] * method.function(values[m : m + 1].astype(np.float64), np.ones(1)))
+
+    after = np.zeros(values.shape)
+    for m in range(len(values) - 1, 0, -1):
+        np.add(after[m], share(m), out=after[m - 1])
+    before = np.zeros(values.shape[1])
+    left_out = np.full(len(values), np.nan)
+    for m, rest in enumerate(_weights_of_others(weights)):
+        if rest > 0:
+            left_out[m] = _raw(values[m], (before + after[m]) / rest, settings)
+        before += share(m)
+    return before / sum(weights.tolist()), left_out  # added in turn, as the vote of all adds
+
+
+def _weights_of_others(weights: Float64Array) -> Float64Array:
+    """Return what all members but one weigh together; taken off the total, it would lose small ones beside a large."""
+    return np.array([np.delete(weights, m).sum() for m in range(len(weights))])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from consensus_onnx.config import read_yaml, to_mapping, yaml_text
 from consensus_onnx.engine.lock import LOCK_FILE, folder_lock
@@ -33,6 +33,7 @@ def run_identity(settings: AuditSettings, explainers: Sequence[Explainer]) -> di
         "target": settings.target,
         "seed": settings.seed,
         "canvas": to_mapping(settings.canvas),
+        "storage": to_mapping(settings.storage),
         "runtime": {"provider": settings.runtime.provider, "optimisation": settings.runtime.optimisation},
         "explainers": {explainer.name: explainer_identity(explainer) for explainer in explainers},
     }
@@ -132,9 +133,29 @@ def write_bytes(path: Path, data: bytes) -> None:
     StoreError
         If it cannot be written.
     """
+    with _replaced(path, "wb") as file:
+        file.write(data)
+
+
+@contextmanager
+def replaced_text(path: Path) -> Iterator[IO[str]]:
+    """Open a file for writing that takes the place of an older one once all is written.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written.
+    """
+    with _replaced(path, "w", encoding="utf-8", newline="") as file:
+        yield file
+
+
+@contextmanager
+def _replaced(path: Path, mode: str, **options: str) -> Iterator[IO[Any]]:
     scratch = path.with_name(path.name + SCRATCH)
     try:
-        scratch.write_bytes(data)
+        with scratch.open(mode, **options) as file:  # type: ignore[call-overload]
+            yield file
         scratch.replace(path)
     except OSError as error:
         raise StoreError(f"{path}: cannot be written ({error.strerror}); free space or choose another --out") from error

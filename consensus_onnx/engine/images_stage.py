@@ -216,6 +216,6 @@ def _in_words(failure: Failure) -> str:
     return failure.reason if failure.status in ("rejected", "load_error") else f"{failure.status}: {failure.reason}"
 
 
-def _prepared(item: Item, row: int, receipt: dict[str, Any]) -> PreparedImage:
+def _prepared(item: Item, row: int, receipt: Mapping[str, Any]) -> PreparedImage:
     digests = {name: digest for name, digest in receipt["arrays"].items() if name != "mask" or item.mask is not None}
     return PreparedImage(item, row, receipt["digest"], digests, receipt["superpixels"])

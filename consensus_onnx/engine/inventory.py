@@ -8,10 +8,10 @@ from pathlib import Path
 
 import zarr
 
-from consensus_onnx.engine.keys import array_digest
 from consensus_onnx.engine.receipts import Journal
-from consensus_onnx.engine.rows import chunk_names, read_row
+from consensus_onnx.engine.rows import UNREADABLE, chunk_names
 from consensus_onnx.engine.store import ARRAYS, RECEIPTS, place_of_image_array
+from consensus_onnx.engine.vouched import Vouched
 
 JOURNAL_SUFFIX = ".jsonl"
 
@@ -26,33 +26,30 @@ class StoredRow:
         Path of the array inside the store.
     row : int
         Its row.
-    size : int or None
-        Number of values of a row of its own length, None for rows of one shape.
-    digest : str
-        That its receipt vouches for.
+    vouched : Vouched
+        What its receipt says of it.
     """
 
     array: str
     row: int
-    size: int | None
-    digest: str
+    vouched: Vouched
 
     def damage(self, root: zarr.Group) -> str:
         """Return what is wrong with the row as it is stored; empty if nothing is."""
         group, _, name = self.array.rpartition("/")
         try:
-            stored = read_row(root[group][name], self.row, self.size)
-        except (KeyError, IndexError, ValueError, OSError, RuntimeError, TypeError) as error:
+            _, intact = self.vouched.read(root[group][name], self.row)
+        except UNREADABLE as error:
             return f"cannot be read ({type(error).__name__}: {error})"
-        return "" if array_digest(stored) == self.digest else "differs from its receipt, or is missing"
+        return "" if intact else "differs from its receipt, or is missing"
 
     def files(self, root: zarr.Group) -> list[str]:
         """Return the files that hold the row, relative to the store; none if its array cannot be opened."""
         try:
-            axes = root[self.array].ndim - 1
-        except (KeyError, ValueError, OSError, AttributeError, TypeError):
+            names = chunk_names(root[self.array], self.row, self.vouched.size)
+        except UNREADABLE:
             return []
-        return [f"{self.array}/{name}" for name in chunk_names(self.row, axes, self.size)]
+        return [f"{self.array}/{name}" for name in names]
 
 
 @dataclass(frozen=True)
@@ -76,15 +73,14 @@ def stored_units(folder: Path, paths: Iterable[Path]) -> Iterator[Unit]:
         for unit, receipt in Journal(path).read().items():
             match names, receipt.get("arrays"):
                 case ("images",), dict(digests):
-                    places = {"/".join(place_of_image_array(name)): digest for name, digest in digests.items()}
+                    rows = {"/".join(place_of_image_array(name)): Vouched(digest) for name, digest in digests.items()}
                 case ("predictions", short), str(digest):
-                    places = {f"predictions/{short}": digest}
+                    rows = {f"predictions/{short}": Vouched(digest)}
                 case (explainer, short), dict(digests):
-                    places = {f"{explainer}/{short}/{name}": digest for name, digest in digests.items()}
+                    rows = {f"{explainer}/{short}/{name}": Vouched.of(receipt, name) for name in digests}
                 case _:
                     continue  # facts and orders, not arrays
-            size = receipt.get("size")
-            yield Unit(path, unit, tuple(StoredRow(name, int(unit), size, at) for name, at in places.items()))
+            yield Unit(path, unit, tuple(StoredRow(name, int(unit), vouched) for name, vouched in rows.items()))
 
 
 def store_root(folder: Path) -> zarr.Group:
@@ -92,7 +88,7 @@ def store_root(folder: Path) -> zarr.Group:
 
     Raises
     ------
-    ValueError, OSError
+    One of `UNREADABLE`
         If the root's own description is missing or damaged.
     """
     return zarr.open_group(str(folder / ARRAYS), mode="r", zarr_format=3)

@@ -18,6 +18,7 @@ from consensus_onnx.engine.images_stage import PreparedImage
 from consensus_onnx.engine.jobs import MemberJob
 from consensus_onnx.engine.keys import unit_key
 from consensus_onnx.engine.limits import limits_of
+from consensus_onnx.engine.map_coding import UncodableError
 from consensus_onnx.engine.member_state import OPENING, MemberState, UnitName
 from consensus_onnx.engine.presence import FolderPresence
 from consensus_onnx.engine.provenance import note_containment
@@ -228,10 +229,13 @@ class MembersStage:
                 self.presence.check()
                 try:
                     numbers, arrays = explanation_in(answer, explainer, superpixels)
-                    self.store.commit_explanation(
-                        explainer.name, state.digest, image.row, {"key": key, **numbers}, arrays
-                    )
-                except (WorkerError, RowShapeError) as error:  # its worker is as able to answer for the next image
+                    content, maps = {"key": key, **numbers}, self.settings.storage.maps
+                    self.store.commit_explanation(explainer.name, state.digest, image.row, content, arrays, maps)
+                except (
+                    WorkerError,
+                    RowShapeError,
+                    UncodableError,
+                ) as error:  # its worker is as able to answer for the next image
                     what = "" if isinstance(error, WorkerError) else f"its {explainer.name} explanation: "
                     state.failures[unit] = Failure("bad_output", f"{what}{error}")
                     continue
@@ -361,6 +365,7 @@ class MembersStage:
                 "canvas": image.digest,
                 "segments": image.array_digests.get(f"segments/{explainer.name}"),
                 "explainer": explainer_identity(explainer),
+                "storage": self.settings.storage.maps if explainer.kind == "pixel" else None,
                 "target": target,
                 "seed": self.settings.seed,
                 "runtime": self._ran_on(state),

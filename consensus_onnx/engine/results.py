@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from consensus_onnx.engine.images_stage import ImageStage, PreparedImage
 from consensus_onnx.engine.member_state import MemberState
 from consensus_onnx.engine.provenance import noted_containment, software_versions
 from consensus_onnx.engine.records import FailureRow, ImageRecord, MemberRecord, PerImageRow, ScoreRow
-from consensus_onnx.engine.scoring import ExplainerResults, score_explainer, store_results
+from consensus_onnx.engine.scoring import ExplainerResults, score_explainer
 from consensus_onnx.engine.seal import seal_folder
 from consensus_onnx.engine.settings import AuditSettings
 from consensus_onnx.engine.store import RunStore
@@ -42,7 +43,7 @@ def write_results(
     """Vote, score and write everything a run folder holds beside its explanations."""
     write_run_file(store.folder, {"identity": identity})  # not finished until all of it is written
     score_rows: list[ScoreRow] = []
-    unit_rows: list[PerImageRow] = []
+    unit_rows: list[Iterator[PerImageRow]] = []
     used: dict[str, Any] = {}
     precisions: dict[str, Float64Array] = {}
     for explainer in explainers:
@@ -52,16 +53,15 @@ def write_results(
             for state in states
         ]
         result = score_explainer(store, explainer, states, stage.images, receipts, voting, settings)
-        store_results(store, explainer.name, result)
         used[explainer.name] = {**to_mapping(voting), "sigma_used": result.sigma, "grid_used": result.grid}
         score_rows += _score_rows(explainer.name, states, result, settings.seed)
         precisions[explainer.name] = result.consensus_ap
-        unit_rows += _unit_rows(explainer.name, states, stage.images, receipts, result)
-    probabilities = _probabilities(store, states, stage.images)
+        unit_rows.append(_unit_rows(explainer.name, states, stage.images, receipts, result))
+    predictions = _committee_predictions(store, states, stage.images)
     write_table(store.folder / "committee.csv", MemberRecord, _member_records(states, stage.images))
-    write_table(store.folder / "images.csv", ImageRecord, _image_records(items, stage, probabilities, precisions))
+    write_table(store.folder / "images.csv", ImageRecord, _image_records(items, stage, predictions, precisions))
     write_table(store.folder / "scores.csv", ScoreRow, score_rows)
-    write_table(store.folder / "per_image.csv", PerImageRow, unit_rows)
+    write_table(store.folder / "per_image.csv", PerImageRow, chain.from_iterable(unit_rows))
     write_table(store.folder / "failures.csv", FailureRow, _failure_rows(states, stage.images))
     content = {
         "identity": identity,
@@ -81,13 +81,13 @@ def write_results(
     seal_folder(store.folder, TABLES)
 
 
-def _probabilities(
+def _committee_predictions(
     store: RunStore, states: Sequence[MemberState], images: Sequence[PreparedImage]
-) -> dict[int, Float64Array]:
-    """Return the mean probability (L,) of the members for every row, where at least one predicted it."""
+) -> dict[int, int]:
+    """Return the class of the highest mean probability for every row that at least one member predicted."""
     predicting = {image.row: [state for state in states if image.row in state.predicted] for image in images}
     return {
-        row: np.mean([store.probabilities(state.digest, row) for state in some], axis=0)
+        row: int(np.argmax(np.mean([store.probabilities(state.digest, row) for state in some], axis=0)))
         for row, some in predicting.items()
         if some
     }
@@ -123,7 +123,7 @@ def _member_records(states: Sequence[MemberState], images: Sequence[PreparedImag
 def _image_records(
     items: Sequence[Item],
     stage: ImageStage,
-    probabilities: Mapping[int, Float64Array],
+    predictions: Mapping[int, int],
     precisions: Mapping[str, Float64Array],
 ) -> list[ImageRecord]:
     prepared = {image.item.name: image for image in stage.images}
@@ -131,7 +131,6 @@ def _image_records(
     records = []
     for item in items:
         image = prepared.get(item.name)
-        mean = probabilities.get(image.row) if image is not None else None
         failure = stage.failures.get(item.name, Failure("ok", ""))
         records.append(
             ImageRecord(
@@ -141,7 +140,7 @@ def _image_records(
                 split=item.split or "",
                 mask=image is not None and "mask" in image.array_digests,
                 segments=0 if image is None else next(iter(image.superpixels.values()), 0),
-                committee_prediction=None if mean is None else int(np.argmax(mean)),
+                committee_prediction=None if image is None else predictions.get(image.row),
                 status=failure.status,
                 reason=failure.reason,
                 digest="" if image is None else image.digest,
@@ -180,25 +179,25 @@ def _unit_rows(
     images: Sequence[PreparedImage],
     receipts: Sequence[Mapping[int, Mapping[str, Any]]],
     result: ExplainerResults,
-) -> list[PerImageRow]:
-    return [
-        PerImageRow(
-            member=state.member.name,
-            explainer=name,
-            image=image.item.name,
-            target=receipt["target"],
-            predicted=receipt["predicted"],
-            probability=receipt["probability"],
-            score=float(result.scores[index, column]),
-            leave_one_out=float(result.leave_one_out[index, column]),
-            mask_ap=float(result.mask_ap[index, column]),
-            split_half=_number(receipt["split_half"]),
-            r2=_number(receipt["r2"]),
-        )
-        for index, state in enumerate(states)
-        for column, image in enumerate(images)
-        if (receipt := receipts[index].get(image.row)) is not None
-    ]
+) -> Iterator[PerImageRow]:
+    for index, state in enumerate(states):
+        for column, image in enumerate(images):
+            if image.row not in receipts[index]:
+                continue
+            receipt = receipts[index][image.row]
+            yield PerImageRow(
+                member=state.member.name,
+                explainer=name,
+                image=image.item.name,
+                target=receipt["target"],
+                predicted=receipt["predicted"],
+                probability=receipt["probability"],
+                score=float(result.scores[index, column]),
+                leave_one_out=float(result.leave_one_out[index, column]),
+                mask_ap=float(result.mask_ap[index, column]),
+                split_half=_number(receipt["split_half"]),
+                r2=_number(receipt["r2"]),
+            )
 
 
 def _failure_rows(states: Sequence[MemberState], images: Sequence[PreparedImage]) -> list[FailureRow]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from consensus_onnx.arrays import AnyArray
 
+# What reading raises where bytes are damaged: a flipped one in a description gives zarr a key it does not know.
+UNREADABLE = (LookupError, ValueError, OSError, RuntimeError, TypeError, AttributeError, AssertionError)
 RAGGED_CHUNK = 256  # superpixels per chunk: most pictures need one, none has a limit
 
 
@@ -61,16 +64,21 @@ def _array(group: zarr.Group, name: str, shape: tuple[int, ...], chunks: tuple[i
         chunks=chunks,
         dtype=row.dtype,
         fill_value=float("nan") if row.dtype.kind == "f" else 0,
+        chunk_key_encoding={"name": "default", "separator": "."},  # c.7.0.0: a folder for each row would cost 8 kB
         compressors=(ZstdCodec(level=0), Crc32cCodec()),  # zstd alone decodes some flipped bytes without complaint
         config={"write_empty_chunks": True},
     )
 
 
-def chunk_names(row: int, axes: int, size: int | None = None) -> list[str]:
-    """Return the files, relative to its array, that hold a row: one, or of a ragged array what its size needs."""
-    if size is None:
-        return [f"c/{row}" + "/0" * axes]
-    return [f"c/{row}/{piece}" for piece in range(-(-size // RAGGED_CHUNK))]
+def chunk_names(array: Any, row: int, size: int | None = None) -> list[str]:
+    """Return the files, relative to an open array, that hold a row: one, or of a ragged array what its size needs."""
+    pieces = [(0,) * (array.ndim - 1)] if size is None else [(n,) for n in range(-(-size // RAGGED_CHUNK))]
+    return [array.metadata.encode_chunk_key((row, *piece)) for piece in pieces]
+
+
+def is_chunk(name: str) -> bool:
+    """Whether a file's name is one that a row of an array could have."""
+    return re.fullmatch(r"c(\.\d+)+", name) is not None
 
 
 def _grow(array: Any, needed: tuple[int, ...]) -> None:

@@ -119,7 +119,7 @@ class Run:
     def consensus(self, explainer: str, image: int | str) -> AnyArray:
         """Return the vote of an image: float64 (K,) or float32 (g, g) on the common grid."""
         column = self.image_index(image)
-        vote: AnyArray = self._result(explainer, "consensus")[column]
+        vote = self._result(explainer, "consensus", column)
         pixel = self.kind(explainer) == "pixel"
         return vote if pixel else vote[: int(self.segments(explainer, column).max()) + 1]
 
@@ -220,9 +220,12 @@ class Run:
     def _cache(self) -> dict[tuple[str, str], Any]:
         return {}
 
-    def _result(self, explainer: str, name: str) -> AnyArray:
+    def _result(self, explainer: str, name: str, row: int | None = None) -> AnyArray:
+        """Return a derived array, which is kept, or one row, which is not: all votes of a large run are a gigabyte."""
         if explainer not in self.explainers:
             raise KeyError(f"no explainer {explainer!r} in {self.path}; there are: {', '.join(self.explainers)}")
+        if row is not None:
+            return self._store.result(explainer, name, row)
         if (explainer, name) not in self._cache:
             self._cache[explainer, name] = self._store.result(explainer, name)
         found: AnyArray = self._cache[explainer, name]

@@ -7,6 +7,7 @@ from typing import Literal
 
 from consensus_onnx.config import check_settings, setting
 from consensus_onnx.consensus import PIXEL_CONSENSUS, SUPERPIXEL_CONSENSUS, ConsensusSettings
+from consensus_onnx.engine.map_coding import MapForm
 from consensus_onnx.explainers import Lime, SmoothGrad
 from consensus_onnx.images import CanvasSettings
 from consensus_onnx.runtime import RuntimeSettings
@@ -48,6 +49,20 @@ class EngineSettings:
 
 
 @dataclass(frozen=True)
+class StorageSettings:
+    """In what form explanations are kept. Scores come from what is kept, so it is part of what an audit found."""
+
+    maps: MapForm = setting(
+        "float32",
+        "maps of pixels: float32 (exact, about 360 kB for one of 224 x 224 with its errors), float16 (180 kB), or "
+        "uint8 (50 kB: 101 levels of the map's own range, even in the square root; standard errors within 25 %)",
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+
+@dataclass(frozen=True)
 class AuditSettings:
     """What an audit does, apart from its committee and its pictures."""
 
@@ -63,6 +78,7 @@ class AuditSettings:
     lime: Lime = setting(Lime(), "LIME over superpixels")
     smoothgrad: SmoothGrad = setting(SmoothGrad(), "SmoothGrad through gradient graphs")
     consensus: VotingSettings = setting(VotingSettings(), "from explanations to votes and scores")
+    storage: StorageSettings = setting(StorageSettings(), "how explanations are kept")
     runtime: RuntimeSettings = setting(RuntimeSettings(), "how models are executed")
     engine: EngineSettings = setting(EngineSettings(), "processes and limits")
 

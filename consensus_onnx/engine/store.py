@@ -9,19 +9,22 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import zarr
 
 from consensus_onnx.arrays import AnyArray, BoolArray, Float32Array, Int32Array, UInt8Array
 from consensus_onnx.engine.keys import array_digest
-from consensus_onnx.engine.receipts import Journal
-from consensus_onnx.engine.rows import read_row, write_ragged_row, write_row
+from consensus_onnx.engine.map_coding import CodedMap, MapForm, decode_map, encode_map
+from consensus_onnx.engine.receipts import Journal, RowReceipts
+from consensus_onnx.engine.rows import UNREADABLE, write_ragged_row, write_row
+from consensus_onnx.engine.vouched import Vouched, row_digest
 from consensus_onnx.errors import StoreError
 
 ARRAYS = "explanations.zarr"
 RECEIPTS = "receipts"
 _SHORT = 16  # hex digits of a digest in the name of a group
 
-Receipts: TypeAlias = dict[int, dict[str, Any]]
+Receipts: TypeAlias = Mapping[int, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class RunStore:
     """
 
     folder: Path
-    _receipts: dict[tuple[str, ...], Receipts] = field(default_factory=dict, repr=False, compare=False)
+    _receipts: dict[tuple[str, ...], RowReceipts] = field(default_factory=dict, repr=False, compare=False)
     _opened: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
@@ -103,26 +106,42 @@ class RunStore:
 
     def probabilities(self, digest: str, index: int) -> Float32Array:
         """Return a member's probabilities (L,) for an image."""
-        vouched = self.prediction_receipts(digest).get(index, {}).get("arrays")
+        vouched = Vouched(self.prediction_receipts(digest).get(index, {}).get("arrays"))
         return self._read("predictions", digest[:_SHORT], index, vouched)
 
     def commit_explanation(
-        self, explainer: str, digest: str, index: int, content: Mapping[str, Any], arrays: Mapping[str, AnyArray]
+        self,
+        explainer: str,
+        digest: str,
+        index: int,
+        content: Mapping[str, Any],
+        arrays: Mapping[str, AnyArray],
+        maps: MapForm = "float32",
     ) -> None:
-        """Store an explanation's arrays, then its receipt.
+        """Store an explanation's arrays, maps in the form asked for, then its receipt.
 
         Raises
         ------
         RowShapeError
             If a map has another shape than the member's others.
+        UncodableError
+            If a map cannot be written in that form.
         """
         group = self.group(explainer, digest[:_SHORT])
-        for name, array in arrays.items():
-            write = write_ragged_row if array.ndim == 1 else write_row
-            write(group, name, index, array)
-        described = {name: array_digest(array) for name, array in sorted(arrays.items())}
-        sizes = {"size": int(arrays["values"].size)} if arrays["values"].ndim == 1 else {}
-        self._receipt(index, {**content, **sizes, "arrays": described}, explainer, digest[:_SHORT])
+        ragged = arrays["values"].ndim == 1
+        coded = {
+            name: CodedMap(array) if ragged else encode_map(name, array, maps) for name, array in sorted(arrays.items())
+        }
+        for name, row in coded.items():
+            write = write_ragged_row if ragged else write_row
+            write(group, name, index, row.codes)
+        codings = {name: row.coding for name, row in coded.items() if row.coding}
+        described: dict[str, Any] = {
+            "arrays": {name: _digest_of(row) for name, row in coded.items()},
+            **({"coding": codings} if codings else {}),
+            **({"size": int(arrays["values"].size)} if ragged else {}),
+        }
+        self._receipt(index, {**content, **described}, explainer, digest[:_SHORT])
 
     def explanation_receipts(self, explainer: str, digest: str) -> Receipts:
         """Return the receipts of a member's explanations by image."""
@@ -131,8 +150,8 @@ class RunStore:
     def explanation_array(
         self, explainer: str, digest: str, index: int, name: str, receipt: Mapping[str, Any]
     ) -> AnyArray:
-        """Return `values` or `standard_error` of a receipted explanation."""
-        return self._read(f"{explainer}/{digest[:_SHORT]}", name, index, receipt["arrays"][name], receipt.get("size"))
+        """Return `values` or `standard_error` of a receipted explanation, maps as float32 in whatever form they lie."""
+        return self._read(f"{explainer}/{digest[:_SHORT]}", name, index, Vouched.of(receipt, name))
 
     # -- results --------------------------------------------------------------------------------------------------
 
@@ -140,12 +159,17 @@ class RunStore:
         """Store a derived array whole, in place of an older one."""
         self.group("results", explainer).create_array(name, data=np.ascontiguousarray(array), overwrite=True)
 
-    def result(self, explainer: str, name: str) -> AnyArray:
-        """Return a derived array."""
+    def result_rows(self, explainer: str, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Any:
+        """Make a derived array whose rows are written one by one, in place of an older one."""
+        group = self.group("results", explainer)
+        return group.create_array(name, shape=shape, chunks=(1, *shape[1:]), dtype=dtype, overwrite=True)
+
+    def result(self, explainer: str, name: str, row: int | None = None) -> AnyArray:
+        """Return a derived array, or one row of it."""
         try:
             stored: Any = self.group("results", explainer)[name]
-            return np.asarray(stored[:])
-        except (KeyError, ValueError, OSError, RuntimeError) as error:
+            return np.asarray(stored[:] if row is None else stored[row])
+        except UNREADABLE as error:
             raise StoreError(
                 f"{self.folder}: stored {name} of {explainer} cannot be read ({error}); run the audit again to "
                 "rewrite it"
@@ -154,15 +178,15 @@ class RunStore:
     # -- reading back ---------------------------------------------------------------------------------------------
 
     def _image_array(self, name: str, index: int) -> AnyArray:
-        vouched = self.image_receipts().get(index, {}).get("arrays", {}).get(name)
+        vouched = Vouched(self.image_receipts().get(index, {}).get("arrays", {}).get(name))
         return self._read(*place_of_image_array(name), index, vouched)
 
-    def _read(self, group: str, name: str, index: int, vouched: str | None, size: int | None = None) -> AnyArray:
+    def _read(self, group: str, name: str, index: int, vouched: Vouched) -> AnyArray:
         """Return a row that is the one its receipt vouches for."""
         try:
-            array = read_row(self._array(group, name, index), index, size)
-            damage = "" if array_digest(array) == vouched else "differ from their receipt"
-        except (KeyError, IndexError, ValueError, OSError, RuntimeError) as error:
+            array, intact = vouched.read(self._array(group, name, index), index)
+            damage = "" if intact else "differ from their receipt"
+        except UNREADABLE as error:
             damage = f"cannot be read ({type(error).__name__}: {error})"
         if damage:
             raise StoreError(
@@ -180,19 +204,24 @@ class RunStore:
 
     # -- receipts -------------------------------------------------------------------------------------------------
 
-    def _receipts_of(self, *names: str) -> Receipts:
+    def _receipts_of(self, *names: str) -> RowReceipts:
         """Return the receipts of a group by image; read once, this process is the only one that adds to them."""
         if names not in self._receipts:
-            self._receipts[names] = {int(unit): receipt for unit, receipt in self.journal(*names).read().items()}
+            self._receipts[names] = self.journal(*names).rows()
         return self._receipts[names]
 
     def _receipt(self, index: int, content: Mapping[str, Any], *names: str) -> None:
         known = self._receipts_of(*names)
         self.journal(*names).append(str(index), content)
-        known[index] = {"unit": str(index), **content}
+        known.add(index, content)
 
 
 def place_of_image_array(name: str) -> tuple[str, str]:
     """Return the group in which one of an image's arrays lies, and its name there."""
     segments = name.startswith("segments/")
     return "superpixels" if segments else "images", name.removeprefix("segments/")
+
+
+def _digest_of(row: CodedMap) -> str:
+    meant = decode_map(row.codes, row.coding) if row.coding else row.codes
+    return row_digest(row.codes, meant, row.coding)

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import io
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from consensus_onnx.engine.folder import write_text
+from consensus_onnx.engine.folder import replaced_text
 from consensus_onnx.errors import StoreError
 
 T = TypeVar("T")
@@ -23,20 +22,24 @@ T = TypeVar("T")
 _FORMULA = ("=", "+", "-", "@")  # a spreadsheet would run a text cell that begins so
 
 
-def write_table(path: Path, kind: type[T], rows: Sequence[T]) -> None:
-    """Write rows of one dataclass; None and NaN are empty cells, numbers round-trip exactly."""
-    columns = [
-        (column, field.name, key)
-        for field in dataclasses.fields(kind)  # type: ignore[arg-type]
-        for column, key in _columns(field, rows)
-    ]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([column for column, _, _ in columns])
-    for row in rows:
-        values = ((getattr(row, name), key) for _, name, key in columns)
-        writer.writerow([_cell(value if key is None else value.get(key)) for value, key in values])
-    write_text(path, text.getvalue())
+def write_table(path: Path, kind: type[T], rows: Iterable[T]) -> None:
+    """Write rows of one dataclass as they come; None and NaN are empty cells, numbers round-trip exactly.
+
+    Raises
+    ------
+    StoreError
+        If the file cannot be written.
+    """
+    fields = dataclasses.fields(kind)  # type: ignore[arg-type]
+    if any(_has_keys(field) for field in fields):
+        rows = tuple(rows)  # whose keys become columns
+    columns = [(column, field.name, key) for field in fields for column, key in _columns(field, rows)]
+    with replaced_text(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([column for column, _, _ in columns])
+        for row in rows:
+            values = ((getattr(row, name), key) for _, name, key in columns)
+            writer.writerow([_cell(value if key is None else value.get(key)) for value, key in values])
 
 
 def read_table(path: Path, kind: type[T]) -> tuple[T, ...]:
@@ -76,10 +79,14 @@ def _row(kind: type[T], fields: Mapping[str, str], hints: Mapping[str, Any], cel
     return kind(**values)
 
 
-def _columns(field: dataclasses.Field[Any], rows: Sequence[object]) -> list[tuple[str, str | None]]:
+def _has_keys(field: dataclasses.Field[Any]) -> bool:
+    return str(field.type).startswith("dict[")
+
+
+def _columns(field: dataclasses.Field[Any], rows: Iterable[object]) -> list[tuple[str, str | None]]:
     """Return a field's columns with the key each stands for."""
     column = _column(field)
-    if not str(field.type).startswith("dict["):
+    if not _has_keys(field):
         return [(column, None)]
     keys = dict.fromkeys(key for row in rows for key in getattr(row, field.name))
     return [(f"{column}.{key}", key) for key in keys]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from consensus_onnx.engine.keys import file_digest
 from consensus_onnx.engine.lock import LOCK_FILE, folder_lock
 from consensus_onnx.engine.receipts import SCRATCH, Journal
 from consensus_onnx.engine.results import TABLES
+from consensus_onnx.engine.rows import UNREADABLE, is_chunk
 from consensus_onnx.engine.seal import REPORT_FILE, Seal, read_seal
 from consensus_onnx.engine.store import ARRAYS, RECEIPTS
 from consensus_onnx.errors import ConsensusError, StoreError
@@ -177,7 +177,7 @@ class _Checker:
         """Read back every array that a receipt vouches for."""
         try:
             root = store_root(self.folder)
-        except (ValueError, OSError, KeyError) as error:
+        except UNREADABLE as error:
             self.bad_units.extend(stored_units(self.folder, self._own_journals()))
             if self.bad_units:
                 yield Finding("damaged", ARRAYS, f"cannot be opened ({error})")
@@ -195,16 +195,14 @@ class _Checker:
     def _others(self) -> Iterator[Finding]:
         """Look at every file that nothing has spoken for."""
         arrays = self.folder / ARRAYS
-        for path in sorted(self.folder.rglob("*")):
-            if not path.is_file() and not path.is_symlink():
-                continue
+        for path in _files(self.folder):
             name = self._name(path)
             if self._known(name):
                 continue
             inside = path.is_relative_to(arrays)
             if inside and path.relative_to(arrays).as_posix() in self._expected:
                 continue
-            if path.name.endswith(SCRATCH) or (inside and _is_chunk(path)):
+            if path.name.endswith(SCRATCH) or (inside and is_chunk(path.name)):
                 self.unreceipted.append(path)
                 yield Finding("unfinished", name, "no receipt speaks of it; the next audit writes over it")
             else:
@@ -244,7 +242,8 @@ def _repair(folder: Path, found: _Checker, *, unseal: bool) -> None:
         for path, names in dropped.items():
             Journal(path).drop(names)
         for row in (row for unit in found.bad_units for row in unit.rows):
-            shutil.rmtree(folder / ARRAYS / row.array / "c" / str(row.row), ignore_errors=True)
+            for chunk in (folder / ARRAYS / row.array).glob(f"c.{row.row}.*"):
+                chunk.unlink()
         for path in found.unreceipted:
             path.unlink(missing_ok=True)
     except OSError as error:
@@ -261,5 +260,9 @@ def _identity(folder: Path) -> dict[str, object]:
         ) from error
 
 
-def _is_chunk(path: Path) -> bool:
-    return "c" in path.parts and path.name.isdigit()
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield every file and link below a folder in order, one folder's names at a time: a large run has a million."""
+    for top, folders, files in os.walk(folder):
+        folders.sort()
+        links = [name for name in folders if os.path.islink(os.path.join(top, name))]
+        yield from (Path(top, name) for name in sorted([*files, *links]))

@@ -10,6 +10,7 @@ import numpy as np
 
 from consensus_onnx.arrays import AnyArray, BoolArray, Float64Array, Int32Array, Int64Array, UInt8Array
 from consensus_onnx.consensus import ConsensusSettings
+from consensus_onnx.engine.settings import StorageSettings
 from consensus_onnx.explainers import Lime, SmoothGrad
 from consensus_onnx.gate.scoring import Yardstick
 from consensus_onnx.images import CanvasSettings
@@ -152,6 +153,8 @@ class Baseline:
         Geometry of the canvas.
     runtime : RuntimeSettings
         Provider and optimisation as the run asked for them.
+    storage : StorageSettings
+        How the run kept its maps: candidates' are kept alike, so that the same model shows the same.
     members : tuple of FrozenMember
         M, those that were explained.
     images : tuple of FrozenImage
@@ -176,6 +179,7 @@ class Baseline:
     seed: int
     canvas: CanvasSettings
     runtime: RuntimeSettings
+    storage: StorageSettings
     members: tuple[FrozenMember, ...]
     images: tuple[FrozenImage, ...]
     predicted: Int64Array

@@ -15,6 +15,7 @@ from consensus_onnx.arrays import AnyArray
 from consensus_onnx.committee import MemberDeclaration
 from consensus_onnx.config import build_settings, to_mapping
 from consensus_onnx.consensus import ConsensusSettings
+from consensus_onnx.engine.settings import StorageSettings
 from consensus_onnx.errors import BaselineError, ConfigError
 from consensus_onnx.explainers import Lime, SmoothGrad
 from consensus_onnx.gate.baseline import (
@@ -58,6 +59,7 @@ def write_baseline(path: Path, baseline: Baseline) -> None:
         "optimisation": baseline.runtime.optimisation,
         "provider": baseline.runtime.provider,
         "seed": baseline.seed,
+        "storage": to_mapping(baseline.storage),
         "target": baseline.target,
     }
     content = {
@@ -166,6 +168,7 @@ class _Reading:
             seed=_whole(settings["seed"], 0, 1 << 63),
             canvas=canvas,
             runtime=runtime,
+            storage=self._settings(StorageSettings, settings.get("storage", {})),
             members=members,
             images=images,
             predicted=self._array("members/predicted", np.int64, shape),

@@ -115,6 +115,7 @@ def freeze(
         seed=settings.seed,
         canvas=settings.canvas,
         runtime=RuntimeSettings(settings.runtime.provider, optimisation=settings.runtime.optimisation),
+        storage=settings.storage,
         members=tuple(_member(run, index, frozen_images, row) for index, row in zip(members, predicted, strict=True)),
         images=frozen_images,
         predicted=predicted,
@@ -283,6 +284,7 @@ def _measured(
                 engine,
                 seed=baseline.seed + 1 + repeat,
                 runtime=baseline.runtime,
+                storage=baseline.storage,
             )
             answers = ask_members(
                 Path(scratch) / str(repeat),

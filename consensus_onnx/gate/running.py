@@ -79,7 +79,9 @@ def gate(
         )
     seed = frozen.seed if request.seed is None else request.seed
     runtime = frozen.runtime if request.provider is None else replace(frozen.runtime, provider=request.provider)
-    settings = AuditSettings(canvas=frozen.canvas, seed=seed, runtime=runtime, engine=request.settings.engine)
+    settings = AuditSettings(
+        canvas=frozen.canvas, seed=seed, runtime=runtime, storage=frozen.storage, engine=request.settings.engine
+    )
     before = [declared_in(one_model(path, frozen.classes), request.preprocessing) for path in candidates]
     with tempfile.TemporaryDirectory(prefix="consensus-onnx-gate-") as scratch:
         canvases = frozen_canvases(frozen, request.images, Path(scratch) / "pictures", settings, listen)

@@ -36,7 +36,8 @@ def parallel(function: Callable[P, R]) -> Callable[P, R]:
 def _compile(function: Callable[P, R], **options: Any) -> Callable[P, R]:
     # No fastmath: it lets sums be reordered, so results would depend on the width of the CPU's vectors.
     # error_model: a check for division by zero in each loop would keep it from being vectorised.
-    decorate = partial(numba.njit, fastmath=False, error_model="numpy", **options)
+    # nogil: other threads of Python go on meanwhile, so that images can be voted on side by side.
+    decorate = partial(numba.njit, fastmath=False, error_model="numpy", nogil=True, **options)
     try:
         compiled = decorate(cache=True)(function)
     except RuntimeError:  # neither the package's folder nor the user's cache folder can be written: compile each time

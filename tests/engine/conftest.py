@@ -7,7 +7,7 @@ import pytest
 import consensus_onnx as co
 from consensus_onnx_zoo.scenes import write_scenes
 from miniature import build_committee
-from worlds import IMAGES, World
+from worlds import COMPACT, IMAGES, World
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +21,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture(scope="session")
 def finished(world: World, tmp_path_factory: pytest.TempPathFactory) -> co.Run:
     return world.audit(tmp_path_factory.mktemp("runs") / "finished")[0]
+
+
+@pytest.fixture(scope="session")
+def compact(world: World, tmp_path_factory: pytest.TempPathFactory) -> co.Run:
+    """Return the same audit with its maps kept small."""
+    return world.audit(tmp_path_factory.mktemp("runs") / "compact", settings=COMPACT)[0]

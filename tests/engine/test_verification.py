@@ -26,6 +26,12 @@ def copy(finished: co.Run, tmp_path: Path) -> Path:
     return Path(shutil.copytree(finished.path, tmp_path / "run"))
 
 
+@pytest.fixture(params=["finished", "compact"])
+def either(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Return a copy of a run that keeps maps as they are, and of one that keeps them small."""
+    return Path(shutil.copytree(request.getfixturevalue(request.param).path, tmp_path / "either"))
+
+
 def put_report(folder: Path) -> None:
     (folder / "report.html").write_text("<title>a report</title>", encoding="utf-8")
     seal_report(folder)
@@ -51,26 +57,26 @@ def test_a_finished_run_is_intact(copy: Path) -> None:
     assert tree(copy) == before
 
 
-def test_one_flipped_byte_in_any_file_is_found(copy: Path) -> None:
-    put_report(copy)
-    units = {path for path in stored_files(copy) if re.search(r"zarr/(?!results).*/c/\d", path.as_posix())}
-    others = set(stored_files(copy)) - units - {copy / "seal.json"}
+def test_one_flipped_byte_in_any_file_is_found(either: Path) -> None:
+    put_report(either)
+    units = {path for path in stored_files(either) if re.search(r"zarr/(?!results).*/c\.\d", path.as_posix())}
+    others = set(stored_files(either)) - units - {either / "seal.json"}
     assert len(units) == 4 * 3 + 4 * 2 + 4 * 2 * 2 * 2  # canvas, mask, superpixels; predictions; values and errors
     assert len(others) > 50
-    for victims in (units, others, {copy / "seal.json"}):
+    for victims in (units, others, {either / "seal.json"}):
         intact = {path: path.read_bytes() for path in victims}
         for number, path in enumerate(sorted(victims)):
             flip(path, (number * 7919) % len(intact[path]))
-        assert {copy / path for path in named(verify(copy).findings)} >= victims
+        assert {either / path for path in named(verify(either).findings)} >= victims
         for path, content in intact.items():
             path.write_bytes(content)
-    assert verify(copy).intact
+    assert verify(either).intact
 
 
 def named(findings: tuple[Finding, ...]) -> set[str]:
     """Return the files that findings name; a stored row is named by its array and number."""
     rows = {(finding.path, *re.findall(r"^row (\d+) ", finding.what)) for finding in findings}
-    return {f"{row[0]}/c/{row[1]}{'/0' * axes}" if len(row) > 1 else row[0] for row in rows for axes in (1, 2, 3)}
+    return {f"{row[0]}/c.{row[1]}{'.0' * axes}" if len(row) > 1 else row[0] for row in rows for axes in (1, 2, 3)}
 
 
 def test_missing_and_foreign_files_are_found(copy: Path) -> None:
@@ -79,8 +85,9 @@ def test_missing_and_foreign_files_are_found(copy: Path) -> None:
         path.unlink()
         assert "missing" in " ".join(f"{finding.kind} {finding.what}" for finding in verify(copy).findings), path
         path.write_bytes(content)
-    inside = next((copy / "explanations.zarr" / "smoothgrad").rglob("c"))
-    for foreign in (copy / "notes.txt", copy / "receipts" / "lime" / "more.jsonl", inside / "evil", inside / "0" / "x"):
+    inside = next((copy / "explanations.zarr" / "smoothgrad").rglob("values"))
+    strangers = (copy / "notes.txt", copy / "receipts" / "lime" / "more.jsonl", inside / "evil", inside / "c.0.0.x")
+    for foreign in strangers:
         foreign.write_text("hello", encoding="utf-8")
         (finding,) = verify(copy).findings
         assert (finding.kind, finding.path) == ("foreign", foreign.relative_to(copy).as_posix())
@@ -90,11 +97,11 @@ def test_missing_and_foreign_files_are_found(copy: Path) -> None:
 @pytest.mark.parametrize(
     ("victim", "how", "redone"),
     [
-        ("explanations.zarr/lime/*/values/c/2/0", "flip", 1),
-        ("explanations.zarr/lime/*/values/c/2/0", "remove", 1),
-        ("explanations.zarr/smoothgrad/*/standard_error/c/1/0/0", "flip", 1),
-        ("explanations.zarr/predictions/*/c/3/0", "flip", 0),
-        ("explanations.zarr/images/canvas/c/0/0/0/0", "remove", 0),
+        ("explanations.zarr/lime/*/values/c.2.0", "flip", 1),
+        ("explanations.zarr/lime/*/values/c.2.0", "remove", 1),
+        ("explanations.zarr/smoothgrad/*/standard_error/c.1.0.0", "flip", 1),
+        ("explanations.zarr/predictions/*/c.3.0", "flip", 0),
+        ("explanations.zarr/images/canvas/c.0.0.0.0", "remove", 0),
         ("explanations.zarr/results/lime/scores/c/0/0", "flip", 0),
         ("explanations.zarr/lime/*/values/zarr.json", "flip", 0),
         ("explanations.zarr/zarr.json", "remove", 0),
@@ -128,7 +135,7 @@ def test_what_an_unfinished_run_holds_is_verified_too(copy: Path) -> None:
     (copy / "seal.json").unlink()
     (copy / "run.yaml").write_text("identity: {explainers: {}}\n", encoding="utf-8")
     assert verify(copy).intact
-    chunk = next(copy.glob("explanations.zarr/lime/*/values/c/2/0"))
+    chunk = next(copy.glob("explanations.zarr/lime/*/values/c.2.0"))
     flip(chunk, 20)
     (finding,) = verify(copy).findings
     assert finding.kind == "damaged"

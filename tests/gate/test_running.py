@@ -19,6 +19,7 @@ from consensus_onnx.gate.results import CandidateResult, Check
 from consensus_onnx.gate.running import gate
 from consensus_onnx.gate.settings import ByExplainer, GateFile, GateSettings
 from gated import IMAGES, Gated
+from worlds import COMPACT
 
 
 def only(gated: Gated, candidate: Path, **request: object) -> CandidateResult:
@@ -41,6 +42,17 @@ def test_an_unchanged_model_passes_without_the_least_difference(gated: Gated, tm
         assert check_of(result, f"min_similarity_to_reference.{name}").measured == 1.0
     assert result.agreement == 1.0
     assert result.accuracy == result.reference_accuracy == gated.run.members[0].accuracy_measured
+
+
+def test_an_unchanged_model_is_the_reference_where_maps_are_kept_small(gated: Gated, tmp_path: Path) -> None:
+    settings = replace(COMPACT, explainers=("smoothgrad",))
+    run, _ = gated.world.audit(tmp_path / "run", settings=settings, limit=3)
+    write_baseline(tmp_path / "small.zip", freeze(run))
+    candidate = gated.copy_of("plain", tmp_path / "new")
+    (result,) = gate([candidate], tmp_path / "small.zip", GateRequest(reference="plain")).candidates
+    assert result.verdict == "passed"
+    assert check_of(result, "max_score_drop.smoothgrad").measured == 0.0
+    assert check_of(result, "min_similarity_to_reference.smoothgrad").measured == 1.0
 
 
 def test_another_model_fails_beside_one_that_is_the_reference_itself(gated: Gated, tmp_path: Path) -> None:
