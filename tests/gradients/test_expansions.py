@@ -146,6 +146,44 @@ def test_peepholes() -> None:
     check_gradient(checked_model, gradient_model(checked_model)).require(2e-5)
 
 
+@pytest.mark.parametrize(
+    "functions", ["", ', activations = ["Sigmoid", "Tanh", "Tanh", "Sigmoid", "Softsign", "Relu"]']
+)
+def test_both_directions_with_peepholes(functions: str) -> None:
+    constants = {"w": noise(2, 12, 4), "r": noise(2, 12, 3), "b": noise(2, 24), "p": noise(2, 9)}
+    attributes = f'hidden_size = 3, direction = "bidirectional"{functions}'
+    model = model_of(
+        f"g (float[5,2,4] x) => (float[5,2,2,3] y) {{ y = LSTM <{attributes}> (x, w, r, b, , , , p) }}", **constants
+    )
+    gradient = gradient_model(model)
+    check_gradient(model, gradient).require(2e-5)
+    # Directions with other functions take their steps apart.
+    assert ops(gradient).count("Sigmoid") == 3 * 5 * (2 if functions else 1)
+
+
+def test_both_directions_of_a_recurrent_layer_take_each_step_together() -> None:
+    constants = {"w": noise(2, 12, 4), "r": noise(2, 12, 3)}
+    model = model_of(
+        """g (float[8,2,4] x) => (float[8,2,2,3] y) {
+            y = LSTM <hidden_size = 3, direction = "bidirectional"> (x, w, r)
+        }""",
+        **constants,
+    )
+    assert ops(gradient_model(model)).count("Sigmoid") == 8
+
+
+def test_functions_with_numbers_of_their_own_stay_missing() -> None:
+    model = model_of(
+        """g (float[3,2,4] x) => (float[3,1,2,3] y) {
+            y = RNN <hidden_size = 3, activations = ["LeakyRelu"], activation_alpha = [0.3]> (x, w, r)
+        }""",
+        w=noise(1, 3, 4),
+        r=noise(1, 3, 3),
+    )
+    with pytest.raises(UnsupportedOperatorError, match=r"no gradient rule for RNN-14"):
+        gradient_model(model)
+
+
 LOOP = """g (float[N,3] x) => (float[N,3] y, float[4,N,3] z) {
     y, z = Loop (trips, , x) <body = round (int64 i, bool c, float[N,3] s) => (bool d, float[N,3] t, float[N,3] u) {
         d = Identity(c) f = Cast <to = 1> (i) a = Tanh(s) t = Mul(a, factor) u = Add(a, f)

@@ -16,6 +16,17 @@ def test_the_page_is_what_the_table_gives() -> None:
     assert page == timm_page.page(rows), "run python tests/references/timm_page.py docs/timm.csv"
 
 
+def test_where_the_gradient_is_steady_counts_apart() -> None:
+    def counts(error: str, steady: str) -> tuple[bool, bool]:
+        row = {"status": "done", "error": error, "steady_error": steady}
+        return timm_page.agrees(row), timm_page.agrees_where_steady(row)
+
+    assert counts("2e-03", "9e-07") == (False, True)
+    assert counts("2e-03", "2e-03") == (False, False)
+    assert counts("2e-03", "") == (False, False)
+    assert counts("9e-07", "9e-07") == (True, False)
+
+
 def test_a_wrong_gradient_does_not_count() -> None:
     def verdicts(error: str, in_float64: str = "", ours: str = "", status: str = "done") -> tuple[bool, bool]:
         row = {"status": status, "error": error, "error64": ours, "error_in_float64": in_float64}

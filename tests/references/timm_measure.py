@@ -52,6 +52,8 @@ def measure(folder: Path) -> dict[str, object]:
         "logits_error": relative(logits, stored["logits"]),
         "error": error,
     }
+    if "passed" in stored:
+        numbers["passed"] = int(stored["passed"])
     if "gradient64" in stored:
         numbers["error64"] = relative(found, stored["gradient64"])
         numbers["torch_error64"] = relative(stored["gradient"], stored["gradient64"])

@@ -1,4 +1,9 @@
-"""Recurrent layers, step after step: LSTM, GRU and RNN over a known number of steps."""
+"""Recurrent layers, step after step: LSTM, GRU and RNN over a known number of steps.
+
+Directions with the same functions take their steps together, stacked, the backward one on reversed inputs: 36 layers of
+up to 32 steps, both ways (sequencer2d_s), are 24,000 nodes of gradient graph instead of 60,000, and ONNX Runtime plans
+the memory of a graph in the square of its nodes (minutes for 60,000).
+"""
 
 from __future__ import annotations
 
@@ -10,30 +15,41 @@ from consensus_onnx.gradients.expansion import expansion
 from consensus_onnx.gradients.nodes import NodeView
 from consensus_onnx.gradients.writer import GraphWriter
 
-# One step: x W^T + biases for all gates, and the states of one direction -> its new states, the output first.
+# One step: x W^T + biases for all gates (1, D, B, gates H), and the states (1, D, B, H) -> the new states, the output
+# first.
 Step = Callable[[str, Sequence[str]], Sequence[str]]
+# From the directions, the recurrence (D, H, gates H), its bias (D, 1, gates H) and the functions to a step.
+StepMaker = Callable[[Sequence[int], str, str, Sequence[Callable[[str], str]]], Step]
+_BACK = np.iinfo(np.int64).min + 1
 
 
 @expansion("LSTM")
 def lstm(node: NodeView, emit: GraphWriter) -> Sequence[str] | None:
     """c = f c + i tanh(z), h = o tanh(c), with i, o, f = sigmoid of the gates in this order, peepholes added."""
 
-    def step_of(direction: int, recurrent: str, _: str) -> Step:
-        peepholes = _parts(emit, _row(emit, node.inputs[7], direction), 3) if node.has_input(7) else ["", "", ""]
-        sigma, tanh, end = _functions(node, emit, direction, ("Sigmoid", "Tanh", "Tanh"))
+    def step_of(directions: Sequence[int], recurrent: str, _: str, functions: Sequence[Callable[[str], str]]) -> Step:
+        sigma, tanh, end = functions
+        peepholes = _parts(emit, emit.unsqueeze(_rows(emit, node.inputs[7], directions), [1]), 3) if seen else []
 
         def step(gates: str, states: Sequence[str]) -> Sequence[str]:
             h, c = states
-            i, o, f, z = _parts(emit, emit.op("Add", gates, emit.op("MatMul", h, recurrent)), 4)
-            i, f = (_plus(emit, gate, peep, c) for gate, peep in ((i, peepholes[0]), (f, peepholes[2])))
-            c = emit.op("Add", emit.op("Mul", sigma(f), c), emit.op("Mul", sigma(i), tanh(z)))
-            return [emit.op("Mul", sigma(_plus(emit, o, peepholes[1], c)), end(c)), c]
+            several, z = _parted(emit, emit.op("Add", gates, emit.op("MatMul", h, recurrent)), 3, 1)
+            if not seen:
+                i, o, f = _parts(emit, sigma(several), 3)
+            else:
+                i, before, f = _parts(emit, several, 3)
+                i, f = (sigma(emit.op("Add", gate, emit.op("Mul", peepholes[at], c))) for gate, at in ((i, 0), (f, 2)))
+            c = emit.op("Add", emit.op("Mul", f, c), emit.op("Mul", i, tanh(z)))
+            if seen:
+                o = sigma(emit.op("Add", before, emit.op("Mul", peepholes[1], c)))
+            return [emit.op("Mul", o, end(c)), c]
 
         return step
 
     if node.integer("input_forget", 0):
         return None
-    return _run(node, emit, 4, (5, 6), step_of)
+    seen = node.has_input(7)
+    return _run(node, emit, 4, (5, 6), ("Sigmoid", "Tanh", "Tanh"), step_of)
 
 
 @expansion("GRU")
@@ -41,40 +57,37 @@ def gru(node: NodeView, emit: GraphWriter) -> Sequence[str] | None:
     """h = (1 - z) n + z h, with z, r = sigmoid of the gates and n = tanh(x + r (h R + b)), or tanh(x + (r h) R + b)."""
     after = node.integer("linear_before_reset", 0)
 
-    def step_of(direction: int, recurrent: str, recurrent_bias: str) -> Step:
-        sigma, tanh = _functions(node, emit, direction, ("Sigmoid", "Tanh"))
-        size = emit.shape(recurrent)[0]
-        assert isinstance(size, int)
-        of_gates, of_new = emit.cut(recurrent, 1, 0, 2 * size), emit.cut(recurrent, 1, 2 * size)
-        bias = emit.cut(recurrent_bias, 0, 2 * size)
-        gate_bias = emit.cut(recurrent_bias, 0, 0, 2 * size)
+    def step_of(_: Sequence[int], recurrent: str, bias: str, functions: Sequence[Callable[[str], str]]) -> Step:
+        sigma, tanh = functions
+        of_gates, of_new = _parted(emit, recurrent, 2, 1)
+        gate_bias, new_bias = _parted(emit, bias, 2, 1)
 
         def step(gates: str, states: Sequence[str]) -> Sequence[str]:
             (h,) = states
-            x_gates, x_new = emit.cut(gates, 1, 0, 2 * size), emit.cut(gates, 1, 2 * size)
+            x_gates, x_new = _parted(emit, gates, 2, 1)
             inner = emit.op("Add", emit.op("Add", x_gates, gate_bias), emit.op("MatMul", h, of_gates))
-            z, r = (sigma(part) for part in _parts(emit, inner, 2))
+            z, r = _parts(emit, sigma(inner), 2)
             if after:
-                turn = emit.op("Mul", r, emit.op("Add", emit.op("MatMul", h, of_new), bias))
+                turn = emit.op("Mul", r, emit.op("Add", emit.op("MatMul", h, of_new), new_bias))
             else:
-                turn = emit.op("Add", emit.op("MatMul", emit.op("Mul", r, h), of_new), bias)
+                turn = emit.op("Add", emit.op("MatMul", emit.op("Mul", r, h), of_new), new_bias)
             n = tanh(emit.op("Add", x_new, turn))
             return [emit.op("Add", n, emit.op("Mul", z, emit.op("Sub", h, n)))]
 
         return step
 
-    return _run(node, emit, 3, (5,), step_of, biases_apart=True)
+    return _run(node, emit, 3, (5,), ("Sigmoid", "Tanh"), step_of, biases_apart=True)
 
 
 @expansion("RNN")
 def rnn(node: NodeView, emit: GraphWriter) -> Sequence[str] | None:
     """h = tanh(x W^T + h R^T + b)."""
 
-    def step_of(direction: int, recurrent: str, _: str) -> Step:
-        (tanh,) = _functions(node, emit, direction, ("Tanh",))
+    def step_of(_: Sequence[int], recurrent: str, bias: str, functions: Sequence[Callable[[str], str]]) -> Step:
+        (tanh,) = functions
         return lambda gates, states: [tanh(emit.op("Add", gates, emit.op("MatMul", states[0], recurrent)))]
 
-    return _run(node, emit, 1, (5,), step_of)
+    return _run(node, emit, 1, (5,), ("Tanh",), step_of)
 
 
 def _run(
@@ -82,13 +95,14 @@ def _run(
     emit: GraphWriter,
     gates: int,
     initial: Sequence[int],
-    step_of: Callable[[int, str, str], Step],
+    usual: Sequence[str],
+    step_of: StepMaker,
     *,
     biases_apart: bool = False,
 ) -> Sequence[str] | None:
     """Return Y (T, directions, B, H) and the last states (directions, B, H) of a recurrent layer."""
     x, weight, recurrence = node.inputs[:3]
-    if node.has_attribute("clip"):
+    if any(node.has_attribute(name) for name in ("clip", "activation_alpha", "activation_beta")):
         return None
     batch_first = bool(node.integer("layout", 0))
     if batch_first:
@@ -97,30 +111,53 @@ def _run(
     size = node.integer("hidden_size", 0) or node.shape(recurrence)[-1]
     if not isinstance(steps, int) or not isinstance(size, int) or not _whole_sequences(node, steps):
         return None
-    ways = {"forward": [False], "reverse": [True], "bidirectional": [False, True]}[node.text("direction", "forward")]
-    every: list[list[str]] = []
+    backwards = {"forward": [False], "reverse": [True], "bidirectional": [False, True]}[
+        node.text("direction", "forward")
+    ]
+    every: list[str] = []
     last: list[list[str]] = []
-    for direction, backwards in enumerate(ways):
-        into = emit.transpose(_row(emit, weight, direction), [1, 0])
-        recurrent = emit.transpose(_row(emit, recurrence, direction), [1, 0])
-        bias, recurrent_bias = _biases(node, emit, direction, gates * size, recurrence)
-        step = step_of(direction, recurrent, recurrent_bias)
+    for directions, functions in _together(node, emit, usual, len(backwards)):
+        turned = [backwards[direction] for direction in directions]
+        bias, recurrent_bias = _biases(node, emit, directions, gates * size, recurrence)
+        recurrent = emit.transpose(_rows(emit, recurrence, directions), [0, 2, 1])
+        # The inputs of all steps at once, one product per direction.
+        into = (emit.transpose(emit.squeeze(_rows(emit, weight, [at]), [0]), [1, 0]) for at in directions)
+        inputs = _stacked(emit, [emit.unsqueeze(emit.op("MatMul", x, matrix), [1]) for matrix in into], turned)
         added = bias if biases_apart else emit.op("Add", bias, recurrent_bias)
-        states = [_start(node, emit, position, direction, x, size) for position in initial]
+        step = step_of(directions, recurrent, recurrent_bias, functions)
+        states = [_start(node, emit, position, directions, x, size) for position in initial]
         outputs = []
-        # The inputs of all steps at once: 36 layers of up to 32 steps (sequencer2d_s) are 100,000 nodes otherwise.
-        rows = _parts(emit, emit.op("Add", emit.op("MatMul", x, into), added), steps, axis=0)
-        for row in reversed(rows) if backwards else rows:
-            states = list(step(emit.squeeze(row, [0]), states))
+        for row in _parts(emit, emit.op("Add", inputs, added), steps, axis=0):
+            states = list(step(row, states))
             outputs.append(states[0])
-        every.append(outputs[::-1] if backwards else outputs)
-        last.append(states)
-    whole = [emit.op("Concat", *(emit.unsqueeze(h, [0, 1]) for h in outputs), axis=0) for outputs in every]
-    y = emit.op("Concat", *whole, axis=1)
-    ends = [emit.op("Concat", *(emit.unsqueeze(h, [0]) for h in column), axis=0) for column in zip(*last, strict=True)]
+        whole = emit.op("Concat", *outputs, axis=0)
+        every.append(_stacked(emit, _parts(emit, whole, len(turned), axis=1), turned))
+        last.append([emit.squeeze(state, [0]) for state in states])
+    y = _joined(emit, every, 1)
+    ends = [_joined(emit, column, 0) for column in zip(*last, strict=True)]
     if batch_first:
         return [emit.transpose(y, [2, 0, 1, 3]), *(emit.transpose(end, [1, 0, 2]) for end in ends)]
     return [y, *ends]
+
+
+def _together(
+    node: NodeView, emit: GraphWriter, usual: Sequence[str], count: int
+) -> list[tuple[list[int], list[Callable[[str], str]]]]:
+    """Return the directions that take their steps together, and their activation functions."""
+    names = node.texts("activations") or tuple(usual) * count
+    chosen = [names[at * len(usual) : (at + 1) * len(usual)] for at in range(count)]
+    groups = [list(range(count))] if len(set(chosen)) == 1 else [[at] for at in range(count)]
+    return [(group, [lambda x, name=name: emit.op(name, x) for name in chosen[group[0]]]) for group in groups]  # type: ignore[misc]
+
+
+def _stacked(emit: GraphWriter, parts: Sequence[str], turned: Sequence[bool]) -> str:
+    """Return the directions' (T, 1, B, K) side by side, those of the backward one in reverse."""
+    sides = [emit.cut(part, 0, -1, _BACK, -1) if turn else part for part, turn in zip(parts, turned, strict=True)]
+    return _joined(emit, sides, 1)
+
+
+def _joined(emit: GraphWriter, parts: Sequence[str], axis: int) -> str:
+    return emit.op("Concat", *parts, axis=axis) if len(parts) > 1 else parts[0]
 
 
 def _whole_sequences(node: NodeView, steps: int) -> bool:
@@ -131,45 +168,41 @@ def _whole_sequences(node: NodeView, steps: int) -> bool:
     return lengths is not None and bool((lengths == steps).all())
 
 
-def _biases(node: NodeView, emit: GraphWriter, direction: int, width: int, like: str) -> list[str]:
-    """Return the bias of the input and the one of the recurrence."""
+def _biases(node: NodeView, emit: GraphWriter, directions: Sequence[int], width: int, like: str) -> list[str]:
+    """Return the bias of the input and the one of the recurrence, each (D, 1, gates H)."""
     if node.has_input(3):
-        return _parts(emit, _row(emit, node.inputs[3], direction), 2)
+        return _parts(emit, emit.unsqueeze(_rows(emit, node.inputs[3], directions), [1]), 2)
     zero = emit.constant(np.zeros(width, emit.fact(like).dtype))
     return [zero, zero]
 
 
-def _start(node: NodeView, emit: GraphWriter, position: int, direction: int, x: str, size: int) -> str:
-    """Return an initial state (B, H), zeros where none is given."""
+def _start(node: NodeView, emit: GraphWriter, position: int, directions: Sequence[int], x: str, size: int) -> str:
+    """Return an initial state (1, D, B, H), zeros where none is given."""
     if node.has_input(position):
         given = node.inputs[position]
         turned = emit.transpose(given, [1, 0, 2]) if node.integer("layout", 0) else given
-        return _row(emit, turned, direction)
-    first = _row(emit, emit.cut(x, 2, 0, 1), 0)
-    zeros = emit.scaled(first, 0)  # (B, 1), whatever the batch
-    return emit.op("Add", zeros, emit.constant(np.zeros(size, emit.fact(x).dtype)))
-
-
-def _functions(node: NodeView, emit: GraphWriter, direction: int, usual: Sequence[str]) -> list[Callable[[str], str]]:
-    """Return a direction's activation functions."""
-    names = node.texts("activations") or tuple(usual) * 2
-    chosen = names[direction * len(usual) : (direction + 1) * len(usual)]
-    return [lambda x, name=name: emit.op(name, x) for name in chosen]  # type: ignore[misc]
+        return emit.unsqueeze(_rows(emit, turned, directions), [0])
+    first = emit.unsqueeze(emit.cut(emit.cut(x, 2, 0, 1), 0, 0, 1), [0])
+    zeros = emit.scaled(first, 0)  # (1, 1, B, 1), whatever the batch
+    return emit.op("Add", zeros, emit.constant(np.zeros((len(directions), 1, size), emit.fact(x).dtype)))
 
 
 def _parts(emit: GraphWriter, x: str, count: int, axis: int = -1) -> list[str]:
     """Return equal parts of an axis, by default the last."""
+    return _parted(emit, x, *[1] * count, axis=axis)
+
+
+def _parted(emit: GraphWriter, x: str, *shares: int, axis: int = -1) -> list[str]:
+    """Return parts of an axis, by default the last, in the given proportions."""
+    if len(shares) == 1:
+        return [x]
     axis %= emit.rank(x)
     width = emit.shape(x)[axis]
     assert isinstance(width, int)
-    sizes = emit.ints([width // count] * count)
-    return list(emit.ops("Split", (x, sizes), [str(at) for at in range(count)], axis=axis))
+    sizes = emit.ints([width * share // sum(shares) for share in shares])
+    return list(emit.ops("Split", (x, sizes), [str(at) for at in range(len(shares))], axis=axis))
 
 
-def _row(emit: GraphWriter, x: str, at: int) -> str:
-    """Return one direction's part."""
-    return emit.squeeze(emit.cut(x, 0, at, at + 1), [0])
-
-
-def _plus(emit: GraphWriter, gate: str, peephole: str, c: str) -> str:
-    return emit.op("Add", gate, emit.op("Mul", peephole, c)) if peephole else gate
+def _rows(emit: GraphWriter, x: str, directions: Sequence[int]) -> str:
+    """Return the directions' part, which are neighbours."""
+    return emit.cut(x, 0, directions[0], directions[-1] + 1)
