@@ -22,6 +22,7 @@ from .explainers import Explanation as Explanation
 from .explainers import ExplanationError as ExplanationError
 from .explainers import Lime as Lime
 from .explainers import SmoothGrad as SmoothGrad
+from .explainers import Stopping as Stopping
 from .gradients import check_gradient as check_gradient
 from .gradients import gradient_model as gradient_model
 from .images import CanvasSettings as CanvasSettings

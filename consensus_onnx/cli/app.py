@@ -32,6 +32,7 @@ _COMMANDS = {
     "baseline": ("consensus_onnx.cli.baseline", "baseline_command"),
     "gate": ("consensus_onnx.cli.gate", "gate_command"),
     "bench": ("consensus_onnx.cli.bench", "bench_command"),
+    "plan": ("consensus_onnx.cli.plan", "plan_command"),
     "demo": ("consensus_onnx.cli.demo", "demo_command"),
     "zoo": ("consensus_onnx.cli.zoo", "zoo_command"),
 }

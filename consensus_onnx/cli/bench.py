@@ -117,7 +117,8 @@ def _print(benches: Sequence[Bench], settings: AuditSettings, count: int | None)
     from consensus_onnx.runtime.text import printable
 
     console = Console(highlight=False, width=None if Console().is_terminal else 100)
-    samples = {explainer.name: explainer.samples for explainer in settings.chosen_explainers()}
+    explainers = settings.chosen_explainers()
+    samples = {explainer.name: explainer.auto.at_most(explainer.samples) for explainer in explainers}
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("member", overflow="ellipsis", no_wrap=True, max_width=32)
     for title in ("images/s", "at batch", *(f"{name} [outside]" for name in samples), "s/image", "on"):
@@ -131,6 +132,8 @@ def _print(benches: Sequence[Bench], settings: AuditSettings, count: int | None)
             console.print(escape(printable(f"{bench.member.name}: {bench.problem}", 1000)), soft_wrap=True)
     for line in estimate_lines(benches, samples, count):
         console.print(line, soft_wrap=True)
+    if unsure := [explainer.name for explainer in explainers if explainer.samples == "auto"]:
+        console.print(f"the most it can take: {', '.join(unsure)} stops once its samples agree", soft_wrap=True)
 
 
 def _cells(bench: Bench, explainers: Sequence[Any], samples: Mapping[str, int]) -> list[str]:
@@ -165,11 +168,12 @@ def estimate_lines(benches: Sequence[Bench], samples: Mapping[str, int], count: 
     shares = ", ".join(f"{name} {samples[name]} samples {100 * part / total:.0f} %" for name, part in parts.items())
     lines = [f"one image, all members: {total:.1f} s ({shares})"]
     if count:
-        lines.append(f"{count:,} images: {_duration(total * count)}, one member at a time")
+        lines.append(f"{count:,} images: {duration(total * count)}, one member at a time")
     return lines
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return a time in words: seconds, minutes or hours."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:,.1f} hours"

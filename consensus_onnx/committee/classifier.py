@@ -16,6 +16,7 @@ from consensus_onnx.committee.batching import with_symbolic_batch
 from consensus_onnx.committee.discovery import Member
 from consensus_onnx.committee.facts import ModelFacts
 from consensus_onnx.committee.loading import load_model
+from consensus_onnx.committee.pacing import quickest_batch
 from consensus_onnx.committee.preprocessing import input_tensor
 from consensus_onnx.committee.reading import resolve_input, resolve_preprocessing
 from consensus_onnx.committee.sheet import make_sheet
@@ -48,6 +49,8 @@ class Classifier:
         How it runs.
     session : onnxruntime.InferenceSession
         The open session.
+    paced : bool
+        Whether the number of pictures per pass, where the runtime settings leave it open, is found by timing.
     """
 
     member: Member
@@ -55,6 +58,7 @@ class Classifier:
     model: ModelProto
     runtime: RuntimeSettings
     session: Any
+    paced: bool = False
     _derived: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def derived(self, key: str, make: Callable[[], T]) -> T:
@@ -77,7 +81,23 @@ class Classifier:
     @property
     def batch(self) -> int:
         """Pictures per forward pass; fewer once memory ran out."""
-        return self.facts.input.batch or self.ceiling.under(self.runtime.batch_for(self.provider))
+        return self.batch_for("batch", lambda size: self.raw(self._blank(size)))
+
+    def batch_for(self, key: str, run: Callable[[int], object]) -> int:
+        """Return how many pictures a kind of pass takes: as fixed, as set, as timed once, or what suits the provider.
+
+        Parameters
+        ----------
+        key : str
+            Of the kind of pass.
+        run : callable
+            Makes such a pass of so many pictures, to be timed.
+        """
+        if self.facts.input.batch:
+            return self.facts.input.batch
+        if self.paced and not self.runtime.batch and self.provider == "cpu":
+            return self.ceiling.under(self.derived(key, lambda: quickest_batch(run)))
+        return self.ceiling.under(self.runtime.batch_for(self.provider))
 
     def input_tensor(self, canvas: UInt8Array) -> Float32Array:
         """Return what the member reads of one canvas: float32 (C, h, w) or (h, w, C)."""
@@ -89,6 +109,11 @@ class Classifier:
         channels = self.facts.input.channels
         shape = (channels, height, width) if self.facts.input.layout == "NCHW" else (height, width, channels)
         return np.empty((size, *shape), self.facts.input.dtype)
+
+    def _blank(self, size: int) -> AnyArray:
+        batch = self.new_batch(size)
+        batch[...] = 0
+        return batch
 
     def raw(self, batch: AnyArray) -> Float64Array:
         """Run the model on a batch of its inputs and return its outputs, whatever they are, float64 (B, L).
@@ -191,13 +216,13 @@ def open_classifier(member: Member, runtime: RuntimeSettings) -> Classifier:
 def run_rows(session: Any, reads: str, output: str, batch: AnyArray, fixed: int) -> Float64Array:
     """Run a session over a batch, in pieces of `fixed` pictures where that is not 0, and return float64 (B, L)."""
     size = fixed or max(len(batch), _FEWEST)
-    pieces = [np.asarray(session.run([output], {reads: piece})[0]) for piece in _pieces(batch, size)]
+    pieces = [np.asarray(session.run([output], {reads: piece})[0]) for piece in whole_pieces(batch, size)]
     rows: Float64Array = np.concatenate(pieces)[: len(batch)].reshape(len(batch), -1).astype(np.float64)
     return rows
 
 
-def _pieces(batch: AnyArray, size: int) -> Iterator[AnyArray]:
-    """Split a batch into pieces of exactly `size` pictures, the last filled up with copies of its last picture."""
+def whole_pieces(batch: AnyArray, size: int) -> Iterator[AnyArray]:
+    """Split a batch (S, ...) into pieces of exactly `size`, the last filled up with copies of its last picture."""
     for start in range(0, len(batch), size):
         piece = batch[start : start + size]
         missing = size - len(piece)

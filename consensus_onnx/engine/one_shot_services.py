@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, cast, get_args
 
 import numpy as np
@@ -126,7 +126,7 @@ class BenchService(_OneAnswer):
             for explainer in job.explainers
             if not (isinstance(explainer, SmoothGrad) and gradient_obstacles(classifier))
         ]
-        speed = measure_speed(classifier, served, canvas, segments, job.rounds)
+        speed = measure_speed(replace(classifier, paced=True), served, canvas, segments, job.rounds)
         return Message(
             {
                 "provider": classifier.provider,

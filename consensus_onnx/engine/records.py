@@ -157,6 +157,8 @@ class PerImageRow:
         As in `ScoreRow`, for this image.
     split_half, r2 : float
         Agreement of the halves of the samples; share of variance the surrogate explains. NaN where undefined.
+    samples : int
+        Pictures the member was asked about.
     """
 
     member: str
@@ -170,3 +172,4 @@ class PerImageRow:
     mask_ap: float
     split_half: float
     r2: float
+    samples: int

@@ -197,6 +197,7 @@ def _unit_rows(
                 mask_ap=float(result.mask_ap[index, column]),
                 split_half=_number(receipt["split_half"]),
                 r2=_number(receipt["r2"]),
+                samples=receipt["samples"],
             )
 
 

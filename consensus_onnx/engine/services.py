@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -82,7 +83,7 @@ class MemberService:
 
     def opening(self) -> Message:
         """Open the model and tell its facts."""
-        self._classifier = self._job.member.open(self._job.runtime)
+        self._classifier = replace(self._job.member.open(self._job.runtime), paced=True)
         return Message({"facts": self._classifier.facts.to_json(), "provider": self._classifier.provider})
 
     def handle(self, command: Mapping[str, Any]) -> Message:

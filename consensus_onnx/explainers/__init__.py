@@ -4,5 +4,6 @@ from consensus_onnx.explainers.explanation import Explanation, ExplanationError
 from consensus_onnx.explainers.lime import Lime
 from consensus_onnx.explainers.protocol import Explainer, SuperpixelExplainer
 from consensus_onnx.explainers.smoothgrad import SmoothGrad
+from consensus_onnx.explainers.stopping import Stopping
 
-__all__ = ["Explainer", "Explanation", "ExplanationError", "Lime", "SmoothGrad", "SuperpixelExplainer"]
+__all__ = ["Explainer", "Explanation", "ExplanationError", "Lime", "SmoothGrad", "Stopping", "SuperpixelExplainer"]

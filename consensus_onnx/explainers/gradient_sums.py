@@ -13,7 +13,7 @@ from consensus_onnx.errors import ModelError
 from consensus_onnx.gradients import averaging_model, gradient_model
 from consensus_onnx.gradients.accumulate import SQUARE_SUM, SQUARE_SUM_OUT, SUM, SUM_OUT
 from consensus_onnx.gradients.model import SEED
-from consensus_onnx.runtime import open_session
+from consensus_onnx.runtime import on_device, open_session
 from consensus_onnx.runtime.text import first_line
 
 Of = Literal["logits", "probabilities"]
@@ -43,10 +43,19 @@ class GradientSession:
     seed_shape: tuple[int, ...]
     seed_dtype: str
 
-    def over(self, inputs: AnyArray, target: int) -> GradientSums:
+    def over(self, inputs: AnyArray, target: int, onto: GradientSums | None = None) -> GradientSums:
         """Add up the gradients of a common class over inputs (S, ...) of the member's own form.
 
         Passes become smaller where there is not the memory; the sums are the same bytes.
+
+        Parameters
+        ----------
+        inputs : array (S, ...)
+            What the member is given.
+        target : int
+            The common class.
+        onto : GradientSums, optional
+            Sums over earlier inputs, to go on from: the bytes are those of all inputs at once.
 
         Raises
         ------
@@ -54,39 +63,61 @@ class GradientSession:
             If the run fails, or a gradient is NaN or infinite.
         """
         fixed = self.classifier.facts.input.batch
-        sums = np.zeros((1, *inputs.shape[1:]), np.float32)
-        state = (sums, np.zeros_like(sums))
+        zero = np.zeros(inputs.shape[1:])
+        state = self._state(onto or GradientSums(zero, zero))
         start = 0
         while start < len(inputs):
             left = inputs[start:]
 
-            def add(size: int, left: AnyArray = left, state: tuple[AnyArray, AnyArray] = state) -> tuple[int, Any]:
+            def add(size: int, left: AnyArray = left, state: tuple[Any, ...] = state) -> tuple[int, Any]:
                 return min(size, len(left)), self._add(left[:size], target, state)
 
             try:
-                count, state = self.classifier.ceiling.run(self.classifier.batch, fixed or 1, add)
+                count, state = self.classifier.ceiling.run(self._batch(), fixed or 1, add)
             except Exception as error:  # the runtime's own classes, MemoryError, ValueError alike
                 raise ModelError(
                     f"{self.classifier.member.path}: its gradient graph fails while running: {first_line(error)}"
                 ) from error
             start += count
-        sums, squares = state
+        sums, squares = (value.numpy() for value in state)
         if not (np.isfinite(sums).all() and np.isfinite(squares).all()):
             raise ModelError(f"{self.classifier.member.path}: its gradient is NaN or infinite")
         return GradientSums(sums[0].astype(np.float64), squares[0].astype(np.float64))
 
-    def _add(self, batch: AnyArray, target: int, state: tuple[AnyArray, AnyArray]) -> tuple[AnyArray, AnyArray]:
-        """Return the sums after a batch that fits into one pass."""
+    def _add(self, batch: AnyArray, target: int, state: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return the sums after a batch that fits into one pass; they stay where the model runs."""
         facts = self.classifier.facts
         seed = self._seed(len(batch), facts.output.class_offset + target)
         missing = facts.input.batch - len(batch)
         if missing > 0:  # a seed of zeros adds nothing to the sums
             batch = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)])
             seed = np.concatenate([seed, np.zeros((missing, *seed.shape[1:]), seed.dtype)])
-        sums, squares = state
-        feeds = {facts.input.name: batch, SEED: seed, SUM: sums, SQUARE_SUM: squares}
-        sums, squares = self.session.run([SUM_OUT, SQUARE_SUM_OUT], feeds)
-        return sums, squares
+        binding = self.session.io_binding()
+        binding.bind_cpu_input(facts.input.name, np.ascontiguousarray(batch))
+        binding.bind_cpu_input(SEED, seed)
+        for name, value in zip((SUM, SQUARE_SUM), state, strict=True):
+            binding.bind_ortvalue_input(name, value)
+        for name in (SUM_OUT, SQUARE_SUM_OUT):
+            binding.bind_output(name, self.classifier.provider)
+        self.session.run_with_iobinding(binding)
+        return tuple(binding.get_outputs())
+
+    def _state(self, sums: GradientSums) -> tuple[Any, ...]:
+        """Return sums so far where the model runs."""
+        provider = self.classifier.provider
+        return tuple(on_device(part[None].astype(np.float32), provider) for part in (sums.sum, sums.squares))
+
+    def _batch(self) -> int:
+        """Return how many pictures a gradient pass takes."""
+
+        def run(size: int) -> None:
+            blank = self.classifier.new_batch(size)
+            blank[...] = 0
+            zero = np.zeros(blank.shape[1:])
+            state = self._state(GradientSums(zero, zero))
+            self.classifier.ceiling.run(size, 1, lambda fewer: self._add(blank[:fewer], 0, state))
+
+        return self.classifier.batch_for("gradient_batch", run)
 
     def _seed(self, count: int, output: int) -> AnyArray:
         seed = np.zeros((count, self.classifier.facts.output.width), self.seed_dtype)

@@ -14,8 +14,11 @@ from consensus_onnx.explainers.explanation import Explanation, ExplanationError,
 from consensus_onnx.explainers.gradient_sums import GradientSums, gradient_sums
 from consensus_onnx.explainers.protocol import Kind, Target, opened, resolve_target
 from consensus_onnx.explainers.randomness import stream_key
+from consensus_onnx.explainers.stopping import Samples, Stopping
 from consensus_onnx.images import canvas_digest
 from consensus_onnx_kernels.noise import standard_normal
+
+_LEAST = 16  # draws before the first look of `samples: auto`
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class SmoothGrad:
 
     Attributes
     ----------
-    samples, noise, of
+    samples, auto, noise, of
         Settings; their documentation is in configs/default.yaml. The default is the paper's.
 
     Notes
@@ -42,7 +45,10 @@ class SmoothGrad:
     Smilkov et al.: SmoothGrad: removing noise by adding noise (2017).
     """
 
-    samples: int = setting(50, "noisy copies of the input per member and image", minimum=2)
+    samples: Samples = setting(
+        50, "noisy copies of the input per member and image; auto asks until the map is steady", minimum=2
+    )
+    auto: Stopping = setting(Stopping(most=400), "when samples: auto stops")
     noise: float = setting(
         0.1, "noise standard deviation as a share of the input's value range", above=0.0, maximum=1.0
     )
@@ -78,35 +84,43 @@ class SmoothGrad:
         resolved, predicted = resolve_target(target, probabilities)
         clean = classifier.input_tensor(canvas)
         deviation = np.float32(self.noise) * (clean.max() - clean.min())
-        noise = input_noise(classifier, stream_key(seed, "smoothgrad.noise", canvas_digest(canvas)), self.samples)
-        noise *= deviation
-        noise += clean
-        noisy = noise.astype(classifier.facts.input.dtype, copy=False)
+        key = stream_key(seed, "smoothgrad.noise", canvas_digest(canvas))
         sums = gradient_sums(classifier, self.of)
-        middle = (self.samples + 1) // 2
-        first = sums.over(noisy[:middle], resolved)
-        second = sums.over(noisy[middle:], resolved)
-        values, error = self._reduce(first, second, 0 if classifier.facts.input.layout == "NCHW" else -1)
-        return Explanation(
-            self.name, values, None, resolved, predicted, float(probabilities[resolved]), error, self.samples
-        )
-
-    def _reduce(self, first: GradientSums, second: GradientSums, axis: int) -> tuple[Float32Array, ExplanationError]:
-        """Turn the sums of both halves into the map and its error."""
-        count = self.samples
-        mean = (first.sum + second.sum) / count
-        variance = np.maximum((first.squares + second.squares) / count - mean**2, 0) * (count / (count - 1))
-        values = np.abs(mean).sum(axis=axis).astype(np.float32)
-        standard_error = np.sqrt(variance.sum(axis=axis) / count).astype(np.float32)
-        halves = (np.abs(part.sum).sum(axis=axis) for part in (first, second))
-        return values, ExplanationError(standard_error, split_half_agreement(*halves))
+        channels = 0 if classifier.facts.input.layout == "NCHW" else -1
+        even = odd = None
+        have = 0
+        for total in self.auto.looks(self.samples, least=_LEAST):
+            noisy = input_noise(classifier, key, total - have, first=have)
+            noisy *= deviation
+            noisy += clean
+            inputs = noisy.astype(classifier.facts.input.dtype, copy=False)
+            even = sums.over(inputs[0::2], resolved, even)  # a look is at an even number of draws, but for the last
+            odd = sums.over(inputs[1::2], resolved, odd)
+            values, error = map_of(even, odd, total, channels)
+            have = total
+            if self.auto.satisfied(error.split_half):
+                break
+        return Explanation(self.name, values, None, resolved, predicted, float(probabilities[resolved]), error, have)
 
 
-def input_noise(classifier: Classifier, key: Any, samples: int) -> AnyArray:
-    """Return S draws of unit noise in a member's layout and channel order, float32 (S, C, h, w) or (S, h, w, C)."""
+def map_of(even: GradientSums, odd: GradientSums, count: int, channels: int) -> tuple[Float32Array, ExplanationError]:
+    """Turn the sums over either half of `count` draws into the map and its error; `channels` is their axis."""
+    mean = (even.sum + odd.sum) / count
+    variance = np.maximum((even.squares + odd.squares) / count - mean**2, 0) * (count / (count - 1))
+    values = np.abs(mean).sum(axis=channels).astype(np.float32)
+    standard_error = np.sqrt(variance.sum(axis=channels) / count).astype(np.float32)
+    halves = (np.abs(part.sum).sum(axis=channels) for part in (even, odd))
+    return values, ExplanationError(standard_error, split_half_agreement(*halves))
+
+
+def input_noise(classifier: Classifier, key: Any, samples: int, first: int = 0) -> AnyArray:
+    """Return S draws of unit noise in a member's layout and channel order, float32 (S, C, h, w) or (S, h, w, C).
+
+    Draw `first` + s depends on the key and its number alone.
+    """
     facts = classifier.facts.input
     height, width = facts.size
-    noise = standard_normal(key, 0, samples, facts.channels * height * width)
+    noise = standard_normal(key, first, samples, facts.channels * height * width)
     noise = noise.reshape(samples, facts.channels, height, width)
     if facts.color == "BGR":
         noise = noise[:, ::-1]

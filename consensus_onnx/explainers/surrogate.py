@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+from scipy.linalg import hadamard
 
 from consensus_onnx.arrays import Float64Array, UInt8Array, UInt64Array, require
-from consensus_onnx_kernels.noise import random_bits
+from consensus_onnx_kernels.noise import random_bits, standard_normal
 from consensus_onnx_kernels.ridge import fit_statistics, lime_weights, solve, weighted_design
 
 
@@ -71,6 +73,44 @@ def perturbation_rows(key: UInt64Array, samples: int, k: int) -> UInt8Array:
     return rows
 
 
+def balanced_rows(key: UInt64Array, shuffling: UInt64Array, samples: int, k: int) -> UInt8Array:
+    """Return P rows of K bits in which every superpixel, and every pair of them, is on as often as off.
+
+    Parameters
+    ----------
+    key, shuffling : uint64 (2,)
+        Keys of two streams: one turns superpixels over, the other shuffles.
+    samples : int
+        P.
+    k : int
+        K, the number of superpixels.
+
+    Returns
+    -------
+    uint8 (P, K)
+        Row 0 keeps everything; row p depends on the keys and p only. Blocks of N rows, the power of two above K, are
+        K columns of a Hadamard matrix, drawn, turned over and with their rows shuffled at random, so that each row by
+        itself is K fair coins: what is fitted to endless rows is what is fitted to endless independent ones. A block
+        determines K weights with errors of variance 1 / N, where N independent rows leave 1 / (N - K).
+
+    References
+    ----------
+    Plackett and Burman, "The design of optimum multifactorial experiments" (Biometrika 33, 1946); Owen, "Randomly
+    permuted (t, m, s)-nets" (1995), for the turning over.
+    """
+    size = 1 << k.bit_length()
+    matrix = ((hadamard(size) + 1) // 2).astype(np.uint8)
+    blocks = []
+    for number in range(-(-samples // size)):
+        draws = standard_normal(shuffling, number, 1, 2 * size - 1)[0]
+        columns = 1 + np.argsort(draws[: size - 1], kind="stable")[:k]
+        order = np.argsort(draws[size - 1 :], kind="stable")
+        blocks.append(matrix[np.ix_(order, columns)] ^ random_bits(key, number, 1, k))
+    rows = np.concatenate(blocks)[:samples]
+    rows[0] = 1
+    return np.ascontiguousarray(rows)
+
+
 def make_design(rows: UInt8Array, kernel_width: float, alpha: float) -> Design:
     """Weigh and factor rows.
 
@@ -97,3 +137,49 @@ def make_design(rows: UInt8Array, kernel_width: float, alpha: float) -> Design:
             f"superpixel {pivot}); raise samples above {sizes['K']}, set alpha above 0, or use fewer superpixels"
         )
     return Design(rows, weights, means, factor)
+
+
+def fit_surrogate(
+    rows: UInt8Array, target: Float64Array, kernel_width: float, alpha: float | Literal["evidence"]
+) -> Fit:
+    """Fit one target (P,) on rows (P, K); raises as `make_design` does."""
+    if alpha == "evidence":
+        alpha = likeliest_alpha(rows, lime_weights(rows, kernel_width), target)
+    return make_design(rows, kernel_width, alpha).fit(target[:, None])
+
+
+def likeliest_alpha(rows: UInt8Array, weights: Float64Array, target: Float64Array) -> float:
+    """Return the ridge penalty under which the target is most likely: the evidence of a Bayesian linear model.
+
+    Parameters
+    ----------
+    rows : uint8 (P, K)
+        Zeros and ones.
+    weights : float64 (P,)
+        Of the rows, taken as precisions up to a factor.
+    target : float64 (P,)
+        What is fitted.
+
+    Returns
+    -------
+    float
+        One of 101 steps from 1e-4 to 1e6 times the mean weighted variance of a column, so that the last bits of a
+        linear algebra library do not reach the coefficients. The largest for a constant target.
+
+    References
+    ----------
+    MacKay, "Bayesian interpolation" (Neural Computation 4, 1992), with the noise's variance at its own likeliest.
+    """
+    root = np.sqrt(weights)[:, None]
+    x = root * (rows - np.average(rows, axis=0, weights=weights))
+    y = root[:, 0] * (target - np.average(target, weights=weights))
+    gram = x.T @ x
+    roots, axes = np.linalg.eigh(gram)
+    roots = np.maximum(roots, 0)
+    steps = np.logspace(-4, 6, 101) * np.trace(gram) / len(gram)
+    along = (axes.T @ (x.T @ y)) ** 2
+    if not y.any():
+        return float(steps[-1])
+    left = y @ y - (along / (roots + steps[:, None])).sum(axis=1)
+    evidence = (len(y) - 1) * np.log(left) + np.log1p(roots / steps[:, None]).sum(axis=1)
+    return float(steps[np.argmin(evidence)])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -73,6 +74,16 @@ def reproduction(experiments: Experiments) -> tuple[Line, ...]:
     return tuple(lines)
 
 
+def samples_in_words(settings: Mapping[str, Any]) -> str:
+    """Say how many samples an explainer's stored settings ask for."""
+    if "samples" not in settings:
+        return "its own settings"
+    if settings["samples"] == "auto":
+        stop = settings["auto"]
+        return f"samples until halves agree to {stop['agreement']}, at most {stop['most']}"
+    return f"{settings['samples']} samples"
+
+
 def differences(experiments: Experiments) -> tuple[str, ...]:
     """Return in words what differs between the paper's set-up and the run's."""
     run = experiments.run
@@ -86,7 +97,7 @@ def differences(experiments: Experiments) -> tuple[str, ...]:
     ]
     for explainer in run.explainers:
         used, made = run.settings["consensus"][explainer], run.settings["settings"].get(explainer, {})
-        samples = f"{made['samples']} samples" if "samples" in made else "its own settings"
+        samples = samples_in_words(made)
         if run.kind(explainer) == "superpixel":
             found.append(
                 f"{title_of(explainer)}: {samples}, cosine of the {used['form']} weights; the paper does not say which "

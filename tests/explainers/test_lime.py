@@ -10,7 +10,7 @@ import pytest
 
 import consensus_onnx as co
 from consensus_onnx.config import build_settings
-from consensus_onnx.explainers.lime import fill_colours, masked_batches
+from consensus_onnx.explainers.masking import fill_colours, make_masking
 from consensus_onnx.explainers.surrogate import make_design, perturbation_rows
 from tiny_models import (
     MEAN,
@@ -73,7 +73,7 @@ FORMS = [
 @pytest.mark.parametrize("net", FORMS, ids=str)
 def test_masked_batches_are_what_pixels_say(net: TinyNet, fill: int | str, tmp_path: Path) -> None:
     classifier = open_model(tmp_path, net)
-    batches = [batch.copy() for batch in masked_batches(classifier, CANVAS, SEGMENTS, ROWS, fill)]
+    batches = [batch.copy() for batch in make_masking(classifier, CANVAS, SEGMENTS, fill).batches(ROWS)]
     assert {batch.dtype for batch in batches} == {np.dtype(net.dtype)}
     assert {len(batch) for batch in batches[:-1]} == {classifier.batch}
     tolerance = 1e-6 if net.dtype == "float32" else 2e-3
@@ -138,7 +138,7 @@ def test_a_linear_answer_is_taken_apart_exactly(tmp_path: Path) -> None:
 def population(classifier: co.Classifier, lime: co.Lime, target: int) -> np.ndarray:
     """Return the weights that endless sampling would give: a fit over each of the 512 rows once."""
     rows = (np.arange(512)[:, None] >> np.arange(K) & 1).astype(np.uint8)
-    batches = masked_batches(classifier, CANVAS, SEGMENTS, rows, lime.fill)
+    batches = make_masking(classifier, CANVAS, SEGMENTS, lime.fill).batches(rows)
     answers = np.concatenate([classifier.probabilities(batch) for batch in batches])[:, target]
     return make_design(rows, lime.kernel_width, lime.alpha).fit(answers[:, None]).coefficients[0]
 
@@ -227,7 +227,7 @@ def test_segments_must_fit_the_canvas(segments: np.ndarray, expected: str, tmp_p
 def test_rows_must_fit_the_segments(tmp_path: Path) -> None:
     classifier = open_model(tmp_path, TinyNet())
     with pytest.raises(ValueError, match=re.escape("rows: expected shape (P, 9), got (11, 8)")):
-        next(masked_batches(classifier, CANVAS, SEGMENTS, ROWS[:, :8].copy(), "mean"))
+        next(make_masking(classifier, CANVAS, SEGMENTS, "mean").batches(ROWS[:, :8].copy()))
 
 
 def test_targets_outside_are_refused(tmp_path: Path) -> None:
@@ -267,3 +267,19 @@ def test_presets_are_the_two_implementations() -> None:
 def test_settings_are_checked(settings: dict[str, object], expected: str) -> None:
     with pytest.raises(ValueError, match=re.escape(expected)):
         co.Lime(**settings)  # type: ignore[arg-type]
+
+
+def test_balanced_rows_and_evidence_find_the_weights_of_a_linear_member(tmp_path: Path) -> None:
+    """What independent rows and least squares find, to within what so few rows allow, and settings that say so."""
+    classifier = open_model(tmp_path, TinyNet())
+    settings = [{}, {"rows": "balanced"}, {"alpha": "evidence"}, {"rows": "balanced", "alpha": "evidence"}]
+    found = [
+        build_settings(co.Lime, {"samples": 3000, **more}, source="a.yaml").explain(
+            classifier, CANVAS, segments=SEGMENTS
+        )
+        for more in settings
+    ]
+    for one in found[1:]:
+        assert np.corrcoef(one.values, found[0].values)[0, 1] > 0.99
+        assert not np.array_equal(one.values, found[0].values)
+        assert one.probability == found[0].probability

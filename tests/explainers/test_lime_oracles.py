@@ -10,7 +10,7 @@ from lime.lime_image import LimeImageExplainer
 from sklearn.linear_model import LinearRegression
 
 import consensus_onnx as co
-from consensus_onnx.explainers.lime import masked_batches
+from consensus_onnx.explainers.masking import make_masking
 from consensus_onnx.explainers.randomness import stream_key
 from consensus_onnx.explainers.surrogate import perturbation_rows
 from consensus_onnx.images.canvas import canvas_digest
@@ -83,7 +83,7 @@ def test_paper_preset_equals_weighted_least_squares(classifier: co.Classifier) -
     ours = lime.explain(classifier, canvas)
     assert ours.segments is not None
     rows = rows_of(canvas, ours.segments, 0)
-    batches = masked_batches(classifier, canvas, ours.segments, rows, "mean")
+    batches = make_masking(classifier, canvas, ours.segments, "mean").batches(rows)
     answers = np.concatenate([classifier.probabilities(batch) for batch in batches])[:, ours.target]
     weights = np.sqrt(np.exp(-((1 - np.sqrt(rows.mean(axis=1))) ** 2) / 0.25**2))
     oracle = LinearRegression().fit(rows, answers, sample_weight=weights)
@@ -95,7 +95,7 @@ def test_masked_batches_equal_a_picture_built_pixel_by_pixel(classifier: co.Clas
     canvas = draw_scene(10_002).picture
     segments = co.Superpixels(method="grid", segments=16).segment(canvas)
     rows = rows_of(canvas, segments, 1)[:6]
-    built = np.concatenate([batch.copy() for batch in masked_batches(classifier, canvas, segments, rows, "mean")])
+    built = np.concatenate([batch.copy() for batch in make_masking(classifier, canvas, segments, "mean").batches(rows)])
     for row, batch in zip(rows, built, strict=True):
         picture = canvas.copy()
         for superpixel in np.flatnonzero(row == 0):

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
 import naive
-from consensus_onnx.explainers.surrogate import make_design, perturbation_rows
+from consensus_onnx.explainers.surrogate import (
+    balanced_rows,
+    fit_surrogate,
+    likeliest_alpha,
+    make_design,
+    perturbation_rows,
+)
+from consensus_onnx_kernels.ridge import lime_weights
 
 KEY = np.array([11, 12], np.uint64)
 ROWS = perturbation_rows(KEY, 200, 20)
@@ -57,3 +66,84 @@ def test_a_column_that_repeats_another_is_named() -> None:
 def test_rows_must_be_bits() -> None:
     with pytest.raises(ValueError, match="rows: expected dtype uint8, got int64"):
         make_design(ROWS.astype(np.int64), 0.25, 0.0)
+
+
+def test_the_likeliest_alpha_is_that_of_the_gaussian_itself() -> None:
+    """Evidence worked out from the covariance of the target, without eigenvectors."""
+    rng = np.random.default_rng(3)
+    rows = rng.integers(0, 2, (70, 6)).astype(np.uint8)
+    target = rows @ rng.normal(0, 0.1, 6) + rng.normal(0, 0.3, 70)
+    weights = lime_weights(rows, 0.25)
+    root = np.sqrt(weights)
+    x = root[:, None] * (rows - np.average(rows, axis=0, weights=weights))
+    y = root * (target - np.average(target, weights=weights))
+    steps = np.logspace(-4, 6, 101) * np.trace(x.T @ x) / 6
+
+    def surprise(alpha: float) -> float:
+        covariance = np.eye(70) + x @ x.T / alpha
+        return float(69 * np.log(y @ np.linalg.solve(covariance, y)) + np.linalg.slogdet(covariance)[1])
+
+    found = likeliest_alpha(rows, weights, target)
+    assert found == pytest.approx(min(steps, key=surprise))
+    assert steps[0] < found < steps[-1]
+
+
+def test_little_noise_asks_for_little_ridge_and_no_signal_for_all() -> None:
+    rng = np.random.default_rng(4)
+    rows = rng.integers(0, 2, (90, 30)).astype(np.uint8)
+    weights = lime_weights(rows, 0.25)
+    signal, noise = rows @ rng.normal(size=30), rng.normal(size=90)
+    alphas = [likeliest_alpha(rows, weights, signal + scale * noise) for scale in (0.01, 1.0, 10.0)]
+    assert alphas == sorted(alphas)
+    assert alphas[0] < 0.1 * alphas[-1]
+    assert likeliest_alpha(rows, weights, np.full(90, 0.3)) >= alphas[-1]
+    few = fit_surrogate(rows[:20], signal[:20], 0.25, "evidence")  # fewer rows than weights are enough
+    assert np.isfinite(few.coefficients).all()
+
+
+BLOCKS = np.array([13, 14], np.uint64)
+
+
+@given(k=st.integers(1, 70), samples=st.integers(2, 400), more=st.integers(0, 300))
+def test_balanced_rows_are_a_prefix_of_more(k: int, samples: int, more: int) -> None:
+    rows = balanced_rows(KEY, BLOCKS, samples, k)
+    assert rows.shape == (samples, k)
+    assert rows[0].all()
+    np.testing.assert_array_equal(rows, balanced_rows(KEY, BLOCKS, samples + more, k)[:samples])
+
+
+@pytest.mark.parametrize("k", [7, 8, 31, 100])
+def test_whole_blocks_balance_every_pair(k: int) -> None:
+    size = 1 << k.bit_length()
+    rows = balanced_rows(KEY, BLOCKS, 4 * size, k).astype(np.int64)
+    for block in (rows[size : 2 * size], rows[2 * size : 3 * size]):  # the first has the row that keeps everything
+        assert (block.sum(axis=0) == size // 2).all()
+        together = block.T @ block
+        assert (together[~np.eye(k, dtype=bool)] == size // 4).all()
+    assert not np.array_equal(rows[size : 2 * size], rows[2 * size : 3 * size])
+
+
+def test_each_balanced_row_is_fair_coins_by_itself() -> None:
+    """Over many keys, any given row is on in half of the superpixels, and in pairs a quarter of the time."""
+    k = 6
+    some = np.array(
+        [balanced_rows(np.array([i, 1], np.uint64), np.array([i, 2], np.uint64), 12, k) for i in range(3000)]
+    )
+    for row in (1, 5, 11):
+        drawn = some[:, row].astype(float)
+        np.testing.assert_allclose(drawn.mean(axis=0), 0.5, atol=0.05)
+        np.testing.assert_allclose(np.cov(drawn.T) + 0.25 * (1 - np.eye(k)), 0.25, atol=0.03)
+
+
+def test_balanced_rows_leave_less_noise_than_independent_ones() -> None:
+    rng = np.random.default_rng(5)
+    truth, k = rng.normal(size=50), 50
+
+    def error(rows: np.ndarray) -> float:
+        target = rows @ truth + 4 * (rows[:, 0] ^ rows[:, 1]) + 3 * rng.normal(size=len(rows))
+        return float(((fit_surrogate(rows, target, 25.0, 0.0).coefficients[0] - truth) ** 2)[2:].mean())
+
+    keys = [np.array([i, i + 1], np.uint64) for i in range(30)]
+    balanced = np.mean([error(balanced_rows(key, BLOCKS, 128, k)) for key in keys])
+    independent = np.mean([error(perturbation_rows(key, 128, k)) for key in keys])
+    assert balanced < 0.75 * independent  # 1 / 128 against 1 / 78

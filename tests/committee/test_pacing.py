@@ -1,0 +1,57 @@
+"""The number of pictures a pass takes, chosen by timing passes whose cost is known."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import consensus_onnx as co
+from consensus_onnx.committee.pacing import SIZES, quickest_batch
+from tiny_models import TinyNet, grid_segments, noise_canvas, open_model
+
+
+def costing(seconds: Callable[[int], float], asked: list[int]) -> Callable[[int], None]:
+    def run(size: int) -> None:
+        asked.append(size)
+        time.sleep(seconds(size))
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("seconds", "best", "largest"),
+    [
+        (lambda size: 0.02, 64, 64),  # a pass costs what it costs: the larger the better
+        (lambda size: 0.004 * size, 2, 4),  # each picture costs the same: no reason for memory
+        (lambda size: 0.01 + 0.001 * size * (1 if size <= 4 else 4), 4, 8),  # the cache ends at four
+        (lambda size: 0.02 + 0.001 * size * (1 if size <= 16 else 4), 16, 32),
+        (lambda size: 0.6, 2, 2),  # too slow to try more
+    ],
+)
+def test_the_cheapest_picture_wins(seconds: Callable[[int], float], best: int, largest: int) -> None:
+    asked: list[int] = []
+    assert quickest_batch(costing(seconds, asked)) == best
+    assert max(asked) == largest
+
+
+def test_a_member_that_is_paced_answers_the_same_bytes(tmp_path: Path) -> None:
+    canvas, segments = noise_canvas(7), grid_segments(16, 3)
+    plain = open_model(tmp_path, TinyNet())
+    paced = replace(plain, paced=True, _derived={})
+    assert plain.batch == 4
+    assert paced.batch in SIZES
+    assert paced.batch is paced.batch
+    for explainer in (co.Lime(samples=60), co.SmoothGrad(samples=5)):
+        one, other = (explainer.explain(member, canvas, segments=segments) for member in (plain, paced))
+        np.testing.assert_array_equal(one.values, other.values)
+
+
+def test_what_is_set_or_fixed_is_not_timed(tmp_path: Path) -> None:
+    assert replace(open_model(tmp_path, TinyNet(batch=3)), paced=True).batch == 3
+    settings = co.RuntimeSettings(provider="cpu", batch=5)
+    assert replace(open_model(tmp_path, TinyNet()), runtime=settings, paced=True).batch == 5
