@@ -24,6 +24,7 @@ _SESSION_ENTRIES = {
     "session.function_expansion_byte_limit": "268435456",
     "optimization.constant_folding_max_output_size_in_bytes": "67108864",
 }
+_PLANNED_NODES = 10_000
 _LEVELS = {
     "none": "ORT_DISABLE_ALL",
     "basic": "ORT_ENABLE_BASIC",
@@ -88,6 +89,9 @@ def open_session(model: ModelProto | bytes | Path, settings: RuntimeSettings | N
     # patterns would be kept for every batch size and explainer.
     options.enable_cpu_mem_arena = True
     options.enable_mem_pattern = False
+    # To plan which buffers serve twice takes ONNX Runtime the square of the nodes: over 40 s of CPU for the 24,000 of a
+    # gradient through unrolled LSTMs (sequencer2d_s), where all the rest of opening takes 17.
+    options.enable_mem_reuse = not (isinstance(model, ModelProto) and len(model.graph.node) > _PLANNED_NODES)
     for key, value in _SESSION_ENTRIES.items():
         options.add_session_config_entry(key, value)
     wanted = provider_options(settings.provider)

@@ -48,6 +48,22 @@ def test_settings_reach_the_session() -> None:
     assert options.get_session_config_entry("optimization.constant_folding_max_output_size_in_bytes") == "67108864"
 
 
+def test_the_buffers_of_a_graph_of_many_nodes_are_not_planned() -> None:
+    """It takes ONNX Runtime minutes for an unrolled LSTM; the answer is the same."""
+    steps = [helper.make_node("Sin", [f"t{at}"], [f"t{at + 1}"]) for at in range(10_001)]
+    ends = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["N"]) for name in ("t0", "t10001")]
+    long = helper.make_model(
+        helper.make_graph(steps, "g", ends[:1], ends[1:]), ir_version=8, opset_imports=[helper.make_opsetid("", 17)]
+    )
+    settings = co.RuntimeSettings(provider="cpu", optimisation="none")
+    unplanned, planned = open_session(long, settings), open_session(long.SerializeToString(), settings)
+    assert not unplanned.get_session_options().enable_mem_reuse
+    assert planned.get_session_options().enable_mem_reuse
+    assert open_session(MODEL, CPU).get_session_options().enable_mem_reuse
+    feeds = {"t0": np.asarray([0.5, 1.5], np.float32)}
+    assert unplanned.run(None, feeds)[0].tobytes() == planned.run(None, feeds)[0].tobytes()
+
+
 def test_a_file_of_the_runtimes_own_format_is_not_loaded(tmp_path: Path) -> None:
     """A renamed .ort file would be read as such, past the checks of ONNX files."""
     import onnxruntime
