@@ -21,16 +21,21 @@ import timm
 import torch
 
 TARGET = 3
+LARGE = 3 * 512 * 512
 # Where float64, or an input that differs by 1e-7 of its largest number, changes PyTorch's own gradient by more than 2e-5
 # of its largest, some unit stands at its kink and no two libraries need agree.
 CANDIDATES, SHAKES, ROUNDING, STEADY = 40, 4, 1e-7, 2e-5
 
 
 def gradient(model: torch.nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    x = x.clone().requires_grad_(True)
-    logits = model(x)
-    (g,) = torch.autograd.grad(logits[:, TARGET].sum(), x)
-    return logits.detach(), g
+    """Return logits and gradient; large samples one at a time (two of gemma4_vit, 768 by 768, take over 22 GB)."""
+    logits, gradients = [], []
+    for part in x.split(len(x) if x[0].numel() <= LARGE else 1):
+        leaf = part.clone().requires_grad_(True)
+        logits.append(model(leaf))
+        gradients += torch.autograd.grad(logits[-1][:, TARGET].sum(), leaf)
+        logits[-1] = logits[-1].detach()
+    return torch.cat(logits), torch.cat(gradients)
 
 
 def steady(model: torch.nn.Module, size: tuple[int, ...]) -> tuple[torch.Tensor, int]:
