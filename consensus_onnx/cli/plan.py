@@ -115,9 +115,9 @@ def splits_of(pilot: Pilot, budget: float, available: int) -> list[Split]:
     from consensus_onnx.analysis.planning import best_split
 
     names = list(pilot.sources)
-    # As many rows as superpixels determine nothing.
+    # Below what was tried the error grows otherwise than above it: LIME's fit has hardly more rows than weights there.
     choices = {
-        name: [count for count in _CHOICES[name] if name != "lime" or count >= 1.5 * pilot.superpixels]
+        name: [pilot.samples[name], *(count for count in _CHOICES[name] if count > pilot.samples[name])]
         for name in names
     }
     whole = best_split(pilot.sources, pilot.costs, choices, budget, available)

@@ -28,6 +28,8 @@ class Pilot:
         What scores' errors are made of, by explainer.
     costs : dict of str to float
         Seconds that one sample on one image takes with all members, by explainer.
+    samples : dict of str to int
+        Of the two smaller audits, by explainer.
     superpixels : int
         The most that any of its images was cut into; 0 without an explainer over superpixels.
     images : int
@@ -40,6 +42,7 @@ class Pilot:
 
     sources: Mapping[str, ErrorSources]
     costs: Mapping[str, float]
+    samples: Mapping[str, int]
     superpixels: int
     images: int
     members: int
@@ -113,7 +116,7 @@ def run_pilot(
     problems = [f"{one.name}: {one.status}: {one.reason}" for one in whole.members if one.status != "ok"]
     problems += [f"{one.name}: {one.status}: {one.reason}" for one in whole.failed_images]
     superpixels = max(image.segments for image in whole.images)
-    return Pilot(sources, costs, superpixels, len(whole.images), members, tuple(problems))
+    return Pilot(sources, costs, dict(samples), superpixels, len(whole.images), members, tuple(problems))
 
 
 def _bound(run: Run, explainer: str) -> float:

@@ -97,7 +97,7 @@ def test_what_cannot_be_planned_is_said(world: World, more: tuple[str, ...], tol
 
 
 def test_too_little_time_is_said() -> None:
-    pilot = Pilot({"lime": ErrorSources(0.01, 2.0, 1.0, 0.1, 50.0)}, {"lime": 1.0}, 50, 6, 3, ())
+    pilot = Pilot({"lime": ErrorSources(0.01, 2.0, 1.0, 0.1, 50.0)}, {"lime": 1.0}, {"lime": 120}, 50, 6, 3, ())
     assert splits_of(pilot, 10.0, 100) == []
     lines = lines_of(pilot, [], {"lime": 1000}, 10.0, 100)
     assert lines[-1] == "in 10 s: not even two images; raise --budget or take fewer members"
@@ -105,7 +105,8 @@ def test_too_little_time_is_said() -> None:
 
 
 def test_the_words_are_those_of_the_numbers() -> None:
-    pilot = Pilot({"lime": ErrorSources(0.01, 2.0, 1.0, 0.1, 50.0)}, {"lime": 0.01}, 80, 6, 3, ("odd: oom: no room",))
+    source, problems = ErrorSources(0.01, 2.0, 1.0, 0.1, 50.0), ("odd: oom: no room",)
+    pilot = Pilot({"lime": source}, {"lime": 0.01}, {"lime": 120}, 80, 6, 3, problems)
     splits = splits_of(pilot, 3600.0, 1000)
     lines = lines_of(pilot, splits, {"lime": 1000}, 3600.0, 1000)
     assert lines[0] == "left out: odd: oom: no room"
@@ -114,5 +115,5 @@ def test_the_words_are_those_of_the_numbers() -> None:
         "lime, 1,000 samples on all 1,000 images: a score is off by 0.0036 (76 % images, 16 % samples, 8 % drift); "
         "members differ by 0.1000"
     )
-    assert min(split.samples["lime"] for split in splits) >= 120
+    assert min(split.samples["lime"] for split in splits) == 120  # nothing below what was tried
     assert all(split.errors["lime"] >= splits[0].errors["lime"] for split in splits)

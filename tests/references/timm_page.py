@@ -87,8 +87,8 @@ def summary(rows: Sequence[Row]) -> str:
     worst = max((_in_float64(row) for row in rows if agrees_in_float64(row)), default=0.0)
     return (
         "\n".join(lines)
-        + f"\n\nBy either exporter: {len(either)} modules, and {len(aside)} more of PyTorch in float64, from which they "
-        f"are at most {worst:.1e}."
+        + f"\n\nBy either exporter: {len(either)} modules, and {len(aside)} more of PyTorch in float64, at "
+        f"most {worst:.1e} from it."
     )
 
 
