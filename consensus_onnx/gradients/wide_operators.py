@@ -139,8 +139,34 @@ def _windows() -> tuple[type, ...]:
 
 
 def _moving() -> tuple[type, ...]:
+    from onnx.reference.op_run import OpRun
     from onnx.reference.ops.op_resize import Resize as OwnResize
     from onnx.reference.ops.op_scatter_elements import ScatterElements as OwnScatterElements
+
+    class Pad(OpRun):
+        """The evaluator's own cannot crop: pads below 0 take rows away, as timm's nasnet does."""
+
+        op_domain = ""
+
+        def _run(
+            self,
+            data: AnyArray,
+            pads: Any,
+            constant_value: Any = None,
+            axes: Any = None,
+            mode: str | None = None,
+            value: float | None = None,
+        ) -> tuple[AnyArray]:
+            named = range(data.ndim) if axes is None else [int(axis) % data.ndim for axis in axes]
+            widths, kept = [(0, 0)] * data.ndim, [slice(None)] * data.ndim
+            for axis, before, after in zip(named, pads[: len(named)], pads[len(named) :], strict=True):
+                widths[axis] = (max(int(before), 0), max(int(after), 0))
+                kept[axis] = slice(max(-int(before), 0), data.shape[axis] + min(int(after), 0))
+            data, how = data[tuple(kept)], mode or "constant"
+            if how != "constant":
+                return (np.pad(data, widths, how),)  # type: ignore[call-overload]
+            fill = value or 0 if constant_value is None else np.asarray(constant_value).item()
+            return (np.pad(data, widths, constant_values=fill),)
 
     class ScatterElements(OwnScatterElements):
         """The evaluator's own walks every entry in Python."""
@@ -177,4 +203,4 @@ def _moving() -> tuple[type, ...]:
                 x = np.repeat(x, int(times), axis)
             return (x,)
 
-    return ScatterElements, Resize
+    return Pad, ScatterElements, Resize

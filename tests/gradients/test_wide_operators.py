@@ -171,3 +171,19 @@ def test_erf_keeps_float64() -> None:
     model = model_of("g (float[1] x) => (float[1] y) { y = Erf(x) }")
     (value,) = run_in_float64(model)({"x": np.asarray([0.5])})["y"]
     assert value == pytest.approx(0.5204998778130465, abs=1e-16)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.integers(-2, 2), min_size=4, max_size=4),
+    st.sampled_from(["constant", "edge", "reflect"]),
+    st.booleans(),
+)
+def test_pad_is_onnx_runtimes_where_it_crops(pads: list[int], mode: str, filled: bool) -> None:
+    fill = ", fill" if filled and mode == "constant" else ""
+    model = model_of(
+        f'g (float[2,6,7] x) => (float[A,B,C] y) {{ y = Pad <mode = "{mode}"> (x, pads{fill}) }}',
+        pads=np.asarray([0, *pads[:2], 0, *pads[2:]]),
+        fill=np.float32(1.5).reshape(()),
+    )
+    assert_same(model, {"x": np.random.default_rng(0).standard_normal((2, 6, 7)).astype(np.float32)})
