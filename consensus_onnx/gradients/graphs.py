@@ -11,6 +11,8 @@ from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto, helper
 
 # Protobuf ends at 2 GiB; what is not weights needs room, too.
 LARGEST_MESSAGE = 2**31 - 2**24
+# Entries up to which an initialiser may be a shape, axes or scales, which those that read a graph have to see.
+SMALL = 1_024
 
 
 def opsets_of(model: ModelProto) -> dict[str, int]:
@@ -90,16 +92,24 @@ def check(model: ModelProto, largest: int = LARGEST_MESSAGE) -> None:
     if weight_bytes(model) <= largest:
         onnx.checker.check_model(model)
         return
+    onnx.checker.check_model(without_weights(model, SMALL))
+
+
+def without_weights(model: ModelProto, most: int) -> ModelProto:
+    """Return a copy in which initialisers of more than `most` entries are inputs."""
+    graph = model.graph
+    large = {tensor.name: tensor for tensor in graph.initializer if math.prod(tensor.dims) > most}
     light = ModelProto(ir_version=model.ir_version, opset_import=model.opset_import, functions=model.functions)
-    light.graph.name = model.graph.name
-    light.graph.node.extend(model.graph.node)
-    light.graph.input.extend(inputs_of(model.graph).values())
+    light.graph.name = graph.name
+    light.graph.node.extend(graph.node)
+    light.graph.initializer.extend(tensor for tensor in graph.initializer if tensor.name not in large)
+    light.graph.input.extend(info for info in graph.input if info.name not in large)
     light.graph.input.extend(
-        helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
-        for tensor in model.graph.initializer
+        helper.make_tensor_value_info(name, tensor.data_type, list(tensor.dims)) for name, tensor in large.items()
     )
-    light.graph.output.extend(model.graph.output)
-    onnx.checker.check_model(light)
+    light.graph.output.extend(graph.output)
+    light.graph.value_info.extend(graph.value_info)
+    return light
 
 
 def weight_bytes(model: ModelProto) -> int:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
 
 from consensus_onnx.errors import ModelError
 from consensus_onnx.gradients import check_gradient, gradient_model
+from consensus_onnx.gradients.canonical import canonicalise
 from gradients.graphs import model_of, run
 
 RNG = np.random.default_rng(12)
@@ -97,6 +99,21 @@ def test_the_old_softmax_spans_all_later_axes() -> None:
     y, gradient = run(gradient_model(model), "y", "grad/x", x=np.zeros((1, 2, 2), np.float32), seed=seed)
     np.testing.assert_allclose(y, 0.25)
     np.testing.assert_allclose(gradient, [[[3 / 16, -1 / 16], [-1 / 16, -1 / 16]]], rtol=1e-6)
+
+
+def test_large_weights_are_kept_to_the_bit_where_the_converter_does_not_see_them() -> None:
+    weights = RNG.standard_normal((40, 50)).astype(np.float32)
+    text = "g (float[N,40] x) => (float[N,50] y) { a = MatMul(x, m) t = Tanh(a) y = Softmax (t) }"
+    old = canonicalise(model_of(text, 9, m=weights)).model
+    assert [info.name for info in old.graph.input] == ["x"]
+    (kept,) = (tensor for tensor in old.graph.initializer if tensor.name == "m")
+    np.testing.assert_array_equal(onnx.numpy_helper.to_array(kept), weights)
+    x = RNG.standard_normal((2, 40)).astype(np.float32)
+    seed = RNG.standard_normal((2, 50)).astype(np.float32)
+    got, expected = (
+        run(gradient_model(model_of(text, opset, m=weights)), "grad/x", x=x, seed=seed)[0] for opset in (9, 17)
+    )
+    np.testing.assert_allclose(got, expected, atol=1e-6)
 
 
 def test_scatter_became_scatter_elements() -> None:
