@@ -1,6 +1,6 @@
 """From any model to the one form the sweep understands.
 
-Each pass takes a model it may change and returns one:
+Nodes come in order first (`ordering`). Each pass takes a model it may change and returns one:
 
 1. `inline`        no calls of model-local functions are left;
 2. `raise_opset`   the standard operators are those of opset 16 or later;
@@ -47,6 +47,7 @@ from consensus_onnx.gradients.graphs import (
 from consensus_onnx.gradients.inlining import aliases, body_of, branch
 from consensus_onnx.gradients.lowering import choose_lowering
 from consensus_onnx.gradients.nodes import NodeView
+from consensus_onnx.gradients.ordering import sort_nodes
 from consensus_onnx.gradients.registry import answers, version_of
 from consensus_onnx.gradients.unrolling import unrolled
 from consensus_onnx.gradients.writer import GraphWriter
@@ -96,6 +97,7 @@ def _load(source: ModelProto | str | os.PathLike[str]) -> ModelProto:
             model = onnx.load(Path(source))
         except Exception as error:  # protobuf, file and external-data errors have no common class
             raise ModelError(f"{where}: not an ONNX model: {str(error).splitlines()[0]}") from error
+    sort_nodes(model.graph, where)
     try:
         check(model)
     except onnx.checker.ValidationError as error:

@@ -129,3 +129,15 @@ def reads(node: NodeProto) -> set[str]:
                 names |= reads(inner)
             names.update(info.name for info in graph.output)
     return names
+
+
+def sources_of(node: NodeProto) -> set[str]:
+    """Return what a node takes from the graph it stands in: `reads` without what its subgraphs make themselves."""
+    names = set(filter(None, node.input))
+    for attribute in node.attribute:
+        for graph in (attribute.g, *attribute.graphs):
+            inner = {info.name for info in graph.output}.union(*map(sources_of, graph.node))
+            own = {info.name for info in graph.input} | {tensor.name for tensor in graph.initializer}
+            own |= {tensor.values.name for tensor in graph.sparse_initializer}
+            names |= inner - own.union(*(made.output for made in graph.node))
+    return names
