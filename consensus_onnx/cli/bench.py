@@ -139,7 +139,9 @@ def _print(benches: Sequence[Bench], settings: AuditSettings, count: int | None)
 def _cells(bench: Bench, explainers: Sequence[Any], samples: Mapping[str, int]) -> list[str]:
     assert bench.speed is not None
     by_name = {one.name: one for one in explainers}
-    cells = [bench.member.name, f"{1 / bench.speed.bare:,.0f}", str(bench.speed.best_batch)]
+    speed = bench.speed
+    batch = f"{speed.lanes} x {speed.batch}" if speed.lanes > 1 else str(speed.best_batch)
+    cells = [bench.member.name, f"{1 / speed.bare:,.0f}", batch]
     for name in samples:
         one = by_name.get(name)
         cells.append("-" if one is None else f"{one.multiple(bench.speed.bare):.2f} [{100 * one.outside:.0f} %]")
@@ -183,7 +185,8 @@ def _plain(bench: Bench) -> dict[str, Any]:
     entry: dict[str, Any] = {"name": bench.member.name, "problem": bench.problem, "provider": bench.provider}
     if bench.speed is not None:
         entry["forward_seconds"] = {str(size): seconds for size, seconds in bench.speed.forward.items()}
-        entry["best_batch"], entry["batch"] = bench.speed.best_batch, bench.speed.batch
+        entry["best_batch"] = bench.speed.best_batch
+        entry["lanes"], entry["batch"] = bench.speed.lanes, bench.speed.batch
         entry["bare_seconds"] = bench.speed.bare
         entry["explainers"] = [
             {**asdict(one), "outside": one.outside, "multiple": one.multiple(bench.speed.bare)}

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
 from onnx import ModelProto
 
 from consensus_onnx.arrays import AnyArray, Float32Array, Float64Array, UInt8Array
-from consensus_onnx.committee.answering import choose_output, resolve_output
 from consensus_onnx.committee.backoff import Ceiling
 from consensus_onnx.committee.batching import with_symbolic_batch
 from consensus_onnx.committee.discovery import Member
 from consensus_onnx.committee.facts import ModelFacts
 from consensus_onnx.committee.loading import load_model
-from consensus_onnx.committee.pacing import quickest_batch
+from consensus_onnx.committee.pacing import SIZES, Pace, quickest
 from consensus_onnx.committee.preprocessing import input_tensor
-from consensus_onnx.committee.reading import resolve_input, resolve_preprocessing
-from consensus_onnx.committee.sheet import make_sheet
 from consensus_onnx.errors import ModelError
-from consensus_onnx.runtime import RuntimeSettings, open_session
+from consensus_onnx.runtime import RuntimeSettings
 from consensus_onnx.runtime.session import provider_of
 from consensus_onnx.runtime.text import first_line
 
@@ -29,8 +26,6 @@ T = TypeVar("T")
 
 # Alone, a picture takes another path through a MatMul of two computed operands (GEMV): 1e-7 in a LIME weight.
 _FEWEST = 2
-_PROBES = 3  # pictures of noise that find out width, kind and batching of an output
-_SAME = 1e-5  # of the largest answer: what a loosened batch may differ by
 
 
 @dataclass(frozen=True)
@@ -43,8 +38,8 @@ class Classifier:
         What it was opened from.
     facts : ModelFacts
         Its input, preprocessing and output.
-    model : ModelProto
-        The graph that runs, its batch loosened where possible.
+    loosened : bool
+        Whether the graph that runs is the file's with its batch made symbolic.
     runtime : RuntimeSettings
         How it runs.
     session : onnxruntime.InferenceSession
@@ -55,7 +50,7 @@ class Classifier:
 
     member: Member
     facts: ModelFacts
-    model: ModelProto
+    loosened: bool
     runtime: RuntimeSettings
     session: Any
     paced: bool = False
@@ -81,7 +76,7 @@ class Classifier:
     @property
     def batch(self) -> int:
         """Pictures per forward pass; fewer once memory ran out."""
-        return self.batch_for("batch", lambda size: self.raw(self._blank(size)))
+        return self.batch_for("batch", lambda size: self.raw(self.blank(size)))
 
     def batch_for(self, key: str, run: Callable[[int], object]) -> int:
         """Return how many pictures a kind of pass takes: as fixed, as set, as timed once, or what suits the provider.
@@ -96,8 +91,29 @@ class Classifier:
         if self.facts.input.batch:
             return self.facts.input.batch
         if self.paced and not self.runtime.batch and self.provider == "cpu":
-            return self.ceiling.under(self.derived(key, lambda: quickest_batch(run)))
+            return self.ceiling.under(self.pace_for(key, run).batch)
         return self.ceiling.under(self.runtime.batch_for(self.provider))
+
+    def pace_for(self, key: str, run: Callable[[int], object]) -> Pace:
+        """Return how many pictures a kind of pass takes and how long a picture lasts then; timed once.
+
+        Where the number is fixed or set, no other is tried. For the parameters see `batch_for`.
+        """
+        given = self.facts.input.batch or self.runtime.batch
+        return self.derived(key, lambda: quickest(run, (given,) if given else SIZES))
+
+    def load(self) -> ModelProto:
+        """Return the graph that runs, read again from its file: kept, its weights would take their size twice.
+
+        Raises
+        ------
+        ModelError
+            If the file cannot be read, or is no longer the one that was opened.
+        """
+        loaded = load_model(self.member.path)
+        if loaded.digest != self.facts.digest:
+            raise ModelError(f"{self.member.path}: has changed since it was opened; start again")
+        return with_symbolic_batch(loaded.proto) if self.loosened else loaded.proto
 
     def input_tensor(self, canvas: UInt8Array) -> Float32Array:
         """Return what the member reads of one canvas: float32 (C, h, w) or (h, w, C)."""
@@ -110,7 +126,8 @@ class Classifier:
         shape = (channels, height, width) if self.facts.input.layout == "NCHW" else (height, width, channels)
         return np.empty((size, *shape), self.facts.input.dtype)
 
-    def _blank(self, size: int) -> AnyArray:
+    def blank(self, size: int) -> AnyArray:
+        """Return an input batch of zeros."""
         batch = self.new_batch(size)
         batch[...] = 0
         return batch
@@ -168,51 +185,6 @@ class Classifier:
         return row
 
 
-def open_classifier(member: Member, runtime: RuntimeSettings) -> Classifier:
-    """Load a member and find out, from declaration, metadata, file and a probe, everything its use needs.
-
-    Raises
-    ------
-    ModelError
-        If the file is no usable image classifier.
-    """
-    loaded = load_model(member.path)
-    sheet = make_sheet(str(member.path), loaded.proto, member.declaration)
-    reads = resolve_input(sheet, loaded.proto)
-    preprocessing = resolve_preprocessing(sheet, reads.channels)
-    output = choose_output(sheet, loaded.proto)
-    model = loaded.proto
-    try:
-        session = open_session(model, runtime)
-    except ModelError as error:
-        raise sheet.error(str(error)) from error
-    shape = (reads.channels, *reads.size) if reads.layout == "NCHW" else (*reads.size, reads.channels)
-    probes = np.random.default_rng(0).standard_normal((_PROBES, *shape)).astype(reads.dtype)
-    try:
-        rows = run_rows(session, reads.name, output, probes, reads.batch)
-    except Exception as error:  # the runtime's own classes, MemoryError, ValueError alike
-        raise sheet.error(f"fails on a probe picture: {first_line(error)}") from error
-    if reads.batch == 1:
-        loosened = _loosened(model, runtime, reads.name, output, probes, rows)
-        if loosened is None:
-            sheet.notices.append("fixed to one picture per pass and not provably the same with more: run one by one")
-        else:
-            model, session = loosened
-            reads = replace(reads, batch=0)
-    answers = resolve_output(sheet, output, rows, member.classes)
-    facts = ModelFacts(
-        input=reads,
-        preprocessing=preprocessing,
-        output=answers,
-        parameters=sum(int(np.prod(tensor.dims)) for tensor in loaded.proto.graph.initializer),
-        opset=next((entry.version for entry in loaded.proto.opset_import if entry.domain in ("", "ai.onnx")), 0),
-        digest=loaded.digest,
-        sources=dict(sheet.sources),
-        notices=tuple(sheet.notices),
-    )
-    return Classifier(member, facts, model, runtime, session)
-
-
 def run_rows(session: Any, reads: str, output: str, batch: AnyArray, fixed: int) -> Float64Array:
     """Run a session over a batch, in pieces of `fixed` pictures where that is not 0, and return float64 (B, L)."""
     size = fixed or max(len(batch), _FEWEST)
@@ -227,17 +199,3 @@ def whole_pieces(batch: AnyArray, size: int) -> Iterator[AnyArray]:
         piece = batch[start : start + size]
         missing = size - len(piece)
         yield np.concatenate([piece, np.repeat(piece[-1:], missing, axis=0)]) if missing else piece
-
-
-def _loosened(
-    model: ModelProto, runtime: RuntimeSettings, reads: str, output: str, probes: AnyArray, rows: Float64Array
-) -> tuple[ModelProto, Any] | None:
-    """Return model and session with a symbolic batch, if they answer a batch as the original did one by one."""
-    candidate = with_symbolic_batch(model)
-    try:
-        session = open_session(candidate, runtime)
-        together = run_rows(session, reads, output, probes, 0)
-    except Exception:  # whatever fails, the original still runs one by one
-        return None
-    same = together.shape == rows.shape and np.abs(together - rows).max() <= _SAME * np.abs(rows).max()
-    return (candidate, session) if same else None

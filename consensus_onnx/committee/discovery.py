@@ -53,7 +53,7 @@ class Member:
         ModelError
             If the file is no usable image classifier; the message says why and what to declare.
         """
-        from consensus_onnx.committee.classifier import open_classifier
+        from consensus_onnx.committee.opening import open_classifier
 
         return open_classifier(self, runtime or RuntimeSettings())
 

@@ -64,7 +64,7 @@ class Accuracy:
 def gradient_obstacles(classifier: Classifier) -> tuple[str, ...]:
     """Return the operators, as 'Celu-12', that stop the gradient from the classes to the picture; empty if none."""
     facts = classifier.facts
-    missing = unsupported_operators(classifier.model, output=facts.output.name, wrt=facts.input.name)
+    missing = unsupported_operators(classifier.load(), output=facts.output.name, wrt=facts.input.name)
     return tuple(sorted({f"{operator}-{version}" for operator, version, _ in missing}))
 
 

@@ -90,4 +90,5 @@ def _bench(member: Member, opening: Opening) -> Bench:
     header = opening.header
     forward = {int(size): seconds for size, seconds in header["forward"].items()}
     each = tuple(ExplainerSpeed(**entry) for entry in header["explainers"])
-    return Bench(member, provider=header["provider"], speed=Speed(forward, header["batch"], header["bare"], each))
+    speed = Speed(forward, header["lanes"], header["batch"], header["bare"], each)
+    return Bench(member, provider=header["provider"], speed=speed)

@@ -130,6 +130,7 @@ class BenchService(_OneAnswer):
         return Message(
             {
                 "provider": classifier.provider,
+                "lanes": speed.lanes,
                 "batch": speed.batch,
                 "bare": speed.bare,
                 "forward": {str(size): seconds for size, seconds in speed.forward.items()},

@@ -10,10 +10,11 @@ import numpy as np
 from consensus_onnx.arrays import AnyArray, Float64Array
 from consensus_onnx.committee import Classifier
 from consensus_onnx.errors import ModelError
-from consensus_onnx.gradients import averaging_model, gradient_model
-from consensus_onnx.gradients.accumulate import SQUARE_SUM, SQUARE_SUM_OUT, SUM, SUM_OUT
+from consensus_onnx.gradients import gradient_model
+from consensus_onnx.gradients.accumulate import SQUARE_SUM, SQUARE_SUM_OUT, SUM, SUM_OUT, add_up_inside
 from consensus_onnx.gradients.model import SEED
 from consensus_onnx.runtime import on_device, open_session
+from consensus_onnx.runtime.memory import give_back_freed
 from consensus_onnx.runtime.text import first_line
 
 Of = Literal["logits", "probabilities"]
@@ -111,8 +112,7 @@ class GradientSession:
         """Return how many pictures a gradient pass takes."""
 
         def run(size: int) -> None:
-            blank = self.classifier.new_batch(size)
-            blank[...] = 0
+            blank = self.classifier.blank(size)
             zero = np.zeros(blank.shape[1:])
             state = self._state(GradientSums(zero, zero))
             self.classifier.ceiling.run(size, 1, lambda fewer: self._add(blank[:fewer], 0, state))
@@ -146,13 +146,17 @@ def derived_key(of: Of) -> str:
 def _open(classifier: Classifier, of: Of) -> GradientSession:
     facts = classifier.facts
     gradient = gradient_model(
-        classifier.model,
+        classifier.load(),
         output=facts.output.name,
         wrt=facts.input.name,
         of="output" if of == facts.output.kind else of,
         lowering="cuda" if classifier.provider == "cuda" else "cpu",
     )
-    session = open_session(averaging_model(gradient), classifier.runtime)
+    add_up_inside(gradient)
+    nodes, serialised = len(gradient.graph.node), gradient.SerializeToString()
+    del gradient  # ResNet-50: 158 MB of weights, which ONNX Runtime is about to hold twice for a moment
+    session = open_session(serialised, classifier.runtime, nodes)
+    give_back_freed()
     seed = next(value for value in session.get_inputs() if value.name == SEED)
     # A symbolic number of classes, which some exporters leave, is the one size that the others determine.
     shape = tuple(size if isinstance(size, int) else -1 for size in seed.shape[1:])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from consensus_onnx.arrays import Float64Array, Int32Array, UInt8Array
 from consensus_onnx.committee import Classifier, Member
+from consensus_onnx.committee.lanes import lanes_of
 from consensus_onnx.config import check_settings, setting
 from consensus_onnx.explainers.explanation import Explanation, ExplanationError, split_half_agreement
 from consensus_onnx.explainers.masked_graph import can_mask_inside, masked_session
@@ -156,4 +157,14 @@ def probabilities_of(classifier: Classifier, masked: Masking, rows: UInt8Array, 
     """
     if classifier.provider == "cuda" and can_mask_inside(classifier):
         return masked_session(classifier).probabilities(masked, rows, target)
-    return np.concatenate([classifier.probabilities(batch)[:, target] for batch in masked.batches(rows)])
+    lanes, found = lanes_of(classifier), np.empty(len(rows))
+
+    def ask(member: Classifier, pieces: Iterator[slice]) -> None:
+        batch = member.new_batch(min(member.batch, len(rows)))
+        for piece in pieces:
+            some = rows[piece]
+            pictures = masked.pictures(some, batch[: len(some)], spread=lanes.count == 1)
+            found[piece] = member.probabilities(pictures)[:, target]
+
+    lanes.over(len(rows), ask)
+    return found

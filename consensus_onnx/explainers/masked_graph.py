@@ -167,6 +167,6 @@ def masked_session(classifier: Classifier) -> MaskedSession:
     return classifier.derived(
         "masked_graph",
         lambda: MaskedSession(
-            classifier, open_session(masked_model(classifier.model, classifier.facts), classifier.runtime)
+            classifier, open_session(masked_model(classifier.load(), classifier.facts), classifier.runtime)
         ),
     )

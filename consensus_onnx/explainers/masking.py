@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,13 +35,17 @@ class Masking:
     shown: AnyArray
     hidden: AnyArray
 
-    def batches(self, rows: UInt8Array) -> Iterator[AnyArray]:
-        """Yield the member's inputs for rows, batch by batch, in one reused buffer.
+    def pictures(self, rows: UInt8Array, out: AnyArray | None = None, spread: bool = True) -> AnyArray:
+        """Return the member's inputs for rows.
 
         Parameters
         ----------
         rows : uint8 (P, K)
             1 keeps a superpixel, 0 masks it.
+        out : array (P, ...), optional
+            An input batch of the member to write them into.
+        spread : bool
+            Whether many may be spread over all threads: not while other threads make some, too.
 
         Raises
         ------
@@ -50,12 +53,10 @@ class Masking:
             If the rows are not of K superpixels.
         """
         require("rows", rows, shape=("P", self.count), dtype=np.uint8)
-        buffer: Any = self.classifier.new_batch(min(self.classifier.batch, len(rows)))
-        out = buffer.reshape(len(buffer), *self.shown.shape)
-        for start in range(0, len(rows), len(buffer)):
-            some = rows[start : start + len(buffer)]
-            mask_batch(some, self.labels, self.shown, self.hidden, out[: len(some)])
-            yield buffer[: len(some)]
+        batch = self.classifier.new_batch(len(rows)) if out is None else out
+        planes: Any = batch.reshape(len(rows), *self.shown.shape)
+        mask_batch(rows, self.labels, self.shown, self.hidden, planes, spread)
+        return batch
 
 
 def make_masking(classifier: Classifier, canvas: UInt8Array, segments: Int32Array, fill: int | str) -> Masking:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import Any
 
 import numpy as np
 
 from consensus_onnx.arrays import Int32Array, UInt8Array
 from consensus_onnx.committee import Classifier
+from consensus_onnx.committee.lanes import Lanes, lanes_of
 from consensus_onnx.explainers.gradient_sums import derived_key, gradient_sums
 from consensus_onnx.explainers.lime import Lime
 from consensus_onnx.explainers.protocol import Explainer
@@ -57,24 +59,25 @@ class Speed:
     Attributes
     ----------
     forward : dict of int to float
-        Seconds a picture takes in a bare forward pass, by batch size; the least of a fifth of a second.
-    batch : int
-        The batch size that an audit uses.
+        Seconds a picture takes in a bare forward pass on all threads, by batch size; the least of a fifth of a second.
+    lanes, batch : int
+        How an audit asks: so many passes side by side, of so many pictures each.
     bare : float
-        Seconds a picture takes at the best batch size or the audit's, whichever is faster, in as many passes as an
-        explanation needs; the least of several rounds, like those of the explainers and in turn with them.
+        Seconds a picture takes at the best batch size or as an audit asks, whichever is faster, in as many passes as
+        an explanation needs; the least of several rounds, like those of the explainers and in turn with them.
     explainers : tuple of ExplainerSpeed
         One per explainer that can serve this member.
     """
 
     forward: Mapping[int, float]
+    lanes: int
     batch: int
     bare: float
     explainers: tuple[ExplainerSpeed, ...]
 
     @property
     def best_batch(self) -> int:
-        """The batch size at which a picture takes the least time."""
+        """The batch size at which a picture takes the least time, one pass at a time."""
         return min(self.forward, key=lambda size: self.forward[size])
 
 
@@ -107,13 +110,15 @@ def measure_speed(
     """
     watched = [(explainer, *_watched(classifier, explainer)) for explainer in explainers]
     sizes = (classifier.facts.input.batch,) if classifier.facts.input.batch else BATCHES
-    forward = {size: _least(classifier, size) for size in sorted({*sizes, classifier.batch})}
+    lanes, alone = lanes_of(classifier), Lanes(classifier, classifier)
+    forward = {size: _least(alone, size) for size in sorted({*sizes, classifier.batch})}
     best = min(forward, key=lambda size: forward[size])
+    ways = [(alone, best), (lanes, lanes.member.batch)]
     bare, passes = np.inf, best
     found: dict[str, ExplainerSpeed] = {}
     for number in range(rounds + 1):
         # Which batch is best was found in a fifth of a second each; the one an audit uses may have been unlucky.
-        seconds = min(_bare(classifier, size, passes) for size in {best, classifier.batch})
+        seconds = min(_bare(way, size, passes) for way, size in ways)
         bare = min(bare, seconds) if number else np.inf
         for explainer, member, watch in watched:
             watch.seconds = 0.0
@@ -123,16 +128,17 @@ def measure_speed(
             passes = max(passes, made.samples)
             if number == 1 or (number > 1 and speed.seconds < found[explainer.name].seconds):
                 found[explainer.name] = speed
-    return Speed(forward, classifier.batch, float(bare), tuple(found.values()))
+    return Speed(forward, lanes.count, lanes.member.batch, float(bare), tuple(found.values()))
 
 
 class _Watch:
-    """A session that adds up the seconds spent in its runs."""
+    """Adds up the seconds that sessions spend in their runs; of several lanes, what they spend on average."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self._lock = Lock()
 
-    def over(self, session: Any) -> Any:
+    def over(self, session: Any, lanes: int = 1) -> Any:
         watch = self
 
         class Watched:
@@ -140,25 +146,29 @@ class _Watch:
                 return getattr(session, name)
 
             def run(self, *given: Any) -> Any:
-                return watch.time(lambda: session.run(*given))
+                return watch.time(lambda: session.run(*given), lanes)
 
             def run_with_iobinding(self, *given: Any) -> Any:
-                return watch.time(lambda: session.run_with_iobinding(*given))
+                return watch.time(lambda: session.run_with_iobinding(*given), lanes)
 
         return Watched()
 
-    def time(self, run: Callable[[], Any]) -> Any:
+    def time(self, run: Callable[[], Any], lanes: int) -> Any:
         began = time.perf_counter()
         try:
             return run()
         finally:
-            self.seconds += time.perf_counter() - began
+            with self._lock:
+                self.seconds += (time.perf_counter() - began) / lanes
 
 
 def _watched(classifier: Classifier, explainer: Explainer) -> tuple[Classifier, _Watch]:
-    """Return a classifier whose sessions, that of the gradient graph too, are watched."""
+    """Return a classifier whose sessions, those of its lanes and of the gradient graph too, are watched."""
     watch = _Watch()
     member = replace(classifier, session=watch.over(classifier.session), _derived={})
+    lanes = lanes_of(classifier)
+    asked = replace(lanes.member, session=watch.over(lanes.member.session, lanes.count))
+    member.derived("lanes", lambda: Lanes(member, asked, lanes.count))
     if isinstance(explainer, SmoothGrad):
         sums = gradient_sums(classifier, explainer.of)
         ours = replace(sums, classifier=member, session=watch.over(sums.session))
@@ -166,25 +176,28 @@ def _watched(classifier: Classifier, explainer: Explainer) -> tuple[Classifier, 
     return member, watch
 
 
-def _least(classifier: Classifier, size: int) -> float:
+def _least(lanes: Lanes, size: int) -> float:
     """Return the seconds of a picture in a bare forward pass, the least of as many as fit into 0.2 seconds."""
     least, until = np.inf, time.perf_counter() + 0.2
     while time.perf_counter() < until:
-        least = min(least, _bare(classifier, size, size))
+        least = min(least, _bare(lanes, size, size))
     return float(least)
 
 
-def _bare(classifier: Classifier, size: int, pictures: int) -> float:
+def _bare(lanes: Lanes, size: int, pictures: int) -> float:
     """Return the seconds of a picture in bare forward passes of batches of one size, over so many pictures or more."""
-    batch = classifier.new_batch(size)
+    batch = lanes.member.new_batch(size)
     batch[...] = np.random.default_rng(0).normal(size=batch.shape[1:])
-    feed = {classifier.facts.input.name: batch}
-    outputs = [classifier.facts.output.name]
-    runs = -(-pictures // size)
+    facts = lanes.member.facts
+
+    def run(member: Classifier, pieces: Iterator[slice]) -> None:
+        for _ in pieces:
+            member.session.run([facts.output.name], {facts.input.name: batch})
+
+    total = -(-pictures // size) * size
     began = time.perf_counter()
-    for _ in range(runs):
-        classifier.session.run(outputs, feed)
-    return (time.perf_counter() - began) / (runs * size)
+    lanes.over(total, run, size)
+    return (time.perf_counter() - began) / total
 
 
 def with_samples(explainers: Sequence[Explainer], rows: int, draws: int) -> tuple[Explainer, ...]:

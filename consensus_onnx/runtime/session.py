@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -49,13 +50,18 @@ class RuntimeSettings:
     def __post_init__(self) -> None:
         check_settings(self)
 
+    @property
+    def all_threads(self) -> int:
+        """How many threads a session gets: as set, or one per core of the process."""
+        return self.threads or len(os.sched_getaffinity(0))
+
     def batch_for(self, provider: str) -> int:
         """Return the pictures per forward pass: as set, or what suits the provider."""
         # Small batches stay in cache on a CPU: MobileNetV2 394 images/s at 4, 310 at 32 (2 cores).
         return self.batch or (32 if provider == "cuda" else 4)
 
 
-def open_session(model: ModelProto | bytes | Path, settings: RuntimeSettings | None = None) -> Any:
+def open_session(model: ModelProto | bytes | Path, settings: RuntimeSettings | None = None, nodes: int = 0) -> Any:
     """Open an ONNX Runtime session.
 
     Parameters
@@ -64,6 +70,8 @@ def open_session(model: ModelProto | bytes | Path, settings: RuntimeSettings | N
         The model; a path is the only form that may have external data.
     settings : RuntimeSettings, optional
         Provider, threads, optimisation level.
+    nodes : int
+        How many nodes a serialised model has, where that is known; a ModelProto is asked itself.
 
     Returns
     -------
@@ -91,7 +99,8 @@ def open_session(model: ModelProto | bytes | Path, settings: RuntimeSettings | N
     options.enable_mem_pattern = False
     # To plan which buffers serve twice takes ONNX Runtime the square of the nodes: over 40 s of CPU for the 24,000 of a
     # gradient through unrolled LSTMs (sequencer2d_s), where all the rest of opening takes 17.
-    options.enable_mem_reuse = not (isinstance(model, ModelProto) and len(model.graph.node) > _PLANNED_NODES)
+    nodes = len(model.graph.node) if isinstance(model, ModelProto) else nodes
+    options.enable_mem_reuse = nodes <= _PLANNED_NODES
     for key, value in _SESSION_ENTRIES.items():
         options.add_session_config_entry(key, value)
     wanted = provider_options(settings.provider)

@@ -19,6 +19,7 @@ def mask_batch(
     picture: Values,
     masked: Values,
     out: Values,
+    spread: bool = True,
 ) -> None:
     """Write one picture per row, some of its superpixels masked.
 
@@ -34,6 +35,8 @@ def mask_batch(
         The same with every superpixel masked.
     out : ndarray of shape (B, C, N)
         Receives the pictures. Picture, masked and out share one dtype of 1, 2, 4 or 8 bytes.
+    spread : bool
+        Whether a large batch may be spread over all threads: not while other threads are masking, too.
 
     Raises
     ------
@@ -43,7 +46,7 @@ def mask_batch(
     if not picture.dtype == masked.dtype == out.dtype:
         raise TypeError(f"picture, masked, out: expected one dtype, got {picture.dtype}, {masked.dtype}, {out.dtype}")
     bits = np.dtype(f"u{out.dtype.itemsize}")  # values are only moved, and bits can be masked
-    mask = _mask_parallel if out.size >= PARALLEL_FROM else _mask_serial
+    mask = _mask_parallel if spread and out.size >= PARALLEL_FROM else _mask_serial
     mask(rows, labels, picture.view(bits), masked.view(bits), out.view(bits))
 
 

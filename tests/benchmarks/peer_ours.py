@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,8 @@ class _Ours:
         scaling = PreprocessDeclaration(scale=1 / 255, mean=tuple(job["mean"]), std=tuple(job["std"]))
         declared = MemberDeclaration(file=job["model"], preprocess=scaling, output=OutputDeclaration(kind="logits"))
         member = co.Member("network", "network", Path(job["model"]), declared)
-        self.classifier = member.open(co.RuntimeSettings(provider="cpu", threads=job["threads"]))
+        opened = member.open(co.RuntimeSettings(provider="cpu", threads=job["threads"]))
+        self.classifier = replace(opened, paced=True)  # as in an audit
         self.canvas, self.segments = np.load(job["canvas"]), np.load(job["segments"])
         self.target = job.get("target", 0)
 

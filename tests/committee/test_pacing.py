@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import consensus_onnx as co
-from consensus_onnx.committee.pacing import SIZES, quickest_batch
+from consensus_onnx.committee.pacing import SIZES, quickest
 from tiny_models import TinyNet, grid_segments, noise_canvas, open_model
 
 
@@ -35,7 +35,7 @@ def costing(seconds: Callable[[int], float], asked: list[int]) -> Callable[[int]
 )
 def test_the_cheapest_picture_wins(seconds: Callable[[int], float], best: int, largest: int) -> None:
     asked: list[int] = []
-    assert quickest_batch(costing(seconds, asked)) == best
+    assert quickest(costing(seconds, asked)).batch == best
     assert max(asked) == largest
 
 

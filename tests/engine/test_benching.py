@@ -71,7 +71,7 @@ def test_samples_are_set_where_they_are_ours() -> None:
 
 def test_the_estimate_adds_up(world: World) -> None:
     each = (ExplainerSpeed("lime", 200, 2.2, 2.1), ExplainerSpeed("smoothgrad", 8, 0.4, 0.4))
-    speed = Speed({4: 0.01}, 4, 0.01, each)
+    speed = Speed({4: 0.01}, 1, 4, 0.01, each)
     member = co.load_committee(world.models)[0]
     benches = [Bench(member, provider="cpu", speed=speed), Bench(member, problem="broken")]
     assert benches[0].seconds({"lime": 1000, "smoothgrad": 50}) == pytest.approx({"lime": 11.0, "smoothgrad": 2.5})

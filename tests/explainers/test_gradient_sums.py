@@ -19,7 +19,7 @@ INPUTS = np.random.default_rng(1).normal(size=(10, 3, 16, 16)).astype(np.float32
 
 def one_by_one(classifier: co.Classifier, target: int, inputs: np.ndarray = INPUTS) -> np.ndarray:
     """Return single gradients, float64 (S, ...)."""
-    session = open_session(gradient_model(classifier.model))
+    session = open_session(gradient_model(classifier.load()))
     seed = np.zeros((1, classifier.facts.output.width), np.float32)
     seed[0, target] = 1
     return np.array(

@@ -73,11 +73,10 @@ FORMS = [
 @pytest.mark.parametrize("net", FORMS, ids=str)
 def test_masked_batches_are_what_pixels_say(net: TinyNet, fill: int | str, tmp_path: Path) -> None:
     classifier = open_model(tmp_path, net)
-    batches = [batch.copy() for batch in make_masking(classifier, CANVAS, SEGMENTS, fill).batches(ROWS)]
-    assert {batch.dtype for batch in batches} == {np.dtype(net.dtype)}
-    assert {len(batch) for batch in batches[:-1]} == {classifier.batch}
+    pictures = make_masking(classifier, CANVAS, SEGMENTS, fill).pictures(ROWS)
+    assert pictures.dtype == np.dtype(net.dtype)
     tolerance = 1e-6 if net.dtype == "float32" else 2e-3
-    np.testing.assert_allclose(np.concatenate(batches), by_pixels(classifier, net, fill), atol=tolerance)
+    np.testing.assert_allclose(pictures, by_pixels(classifier, net, fill), atol=tolerance)
 
 
 TWINS = [
@@ -138,8 +137,7 @@ def test_a_linear_answer_is_taken_apart_exactly(tmp_path: Path) -> None:
 def population(classifier: co.Classifier, lime: co.Lime, target: int) -> np.ndarray:
     """Return the weights that endless sampling would give: a fit over each of the 512 rows once."""
     rows = (np.arange(512)[:, None] >> np.arange(K) & 1).astype(np.uint8)
-    batches = make_masking(classifier, CANVAS, SEGMENTS, lime.fill).batches(rows)
-    answers = np.concatenate([classifier.probabilities(batch) for batch in batches])[:, target]
+    answers = classifier.probabilities(make_masking(classifier, CANVAS, SEGMENTS, lime.fill).pictures(rows))[:, target]
     return make_design(rows, lime.kernel_width, lime.alpha).fit(answers[:, None]).coefficients[0]
 
 
@@ -227,7 +225,7 @@ def test_segments_must_fit_the_canvas(segments: np.ndarray, expected: str, tmp_p
 def test_rows_must_fit_the_segments(tmp_path: Path) -> None:
     classifier = open_model(tmp_path, TinyNet())
     with pytest.raises(ValueError, match=re.escape("rows: expected shape (P, 9), got (11, 8)")):
-        next(make_masking(classifier, CANVAS, SEGMENTS, "mean").batches(ROWS[:, :8].copy()))
+        make_masking(classifier, CANVAS, SEGMENTS, "mean").pictures(ROWS[:, :8].copy())
 
 
 def test_targets_outside_are_refused(tmp_path: Path) -> None:

@@ -83,8 +83,8 @@ def test_paper_preset_equals_weighted_least_squares(classifier: co.Classifier) -
     ours = lime.explain(classifier, canvas)
     assert ours.segments is not None
     rows = rows_of(canvas, ours.segments, 0)
-    batches = make_masking(classifier, canvas, ours.segments, "mean").batches(rows)
-    answers = np.concatenate([classifier.probabilities(batch) for batch in batches])[:, ours.target]
+    pictures = make_masking(classifier, canvas, ours.segments, "mean").pictures(rows)
+    answers = np.concatenate([classifier.probabilities(some) for some in np.split(pictures, 20)])[:, ours.target]
     weights = np.sqrt(np.exp(-((1 - np.sqrt(rows.mean(axis=1))) ** 2) / 0.25**2))
     oracle = LinearRegression().fit(rows, answers, sample_weight=weights)
     np.testing.assert_allclose(ours.values, oracle.coef_, atol=1e-10, rtol=0)
@@ -95,7 +95,7 @@ def test_masked_batches_equal_a_picture_built_pixel_by_pixel(classifier: co.Clas
     canvas = draw_scene(10_002).picture
     segments = co.Superpixels(method="grid", segments=16).segment(canvas)
     rows = rows_of(canvas, segments, 1)[:6]
-    built = np.concatenate([batch.copy() for batch in make_masking(classifier, canvas, segments, "mean").batches(rows)])
+    built = make_masking(classifier, canvas, segments, "mean").pictures(rows)
     for row, batch in zip(rows, built, strict=True):
         picture = canvas.copy()
         for superpixel in np.flatnonzero(row == 0):

@@ -21,7 +21,7 @@ from miniature import build_committee
 
 def one_by_one(classifier: co.Classifier, canvas: np.ndarray, smoothgrad: co.SmoothGrad, target: int) -> np.ndarray:
     """Average single gradients in float64; the noise is the explainer's own."""
-    session = open_session(gradient_model(classifier.model))
+    session = open_session(gradient_model(classifier.load()))
     clean = classifier.input_tensor(canvas)
     key = stream_key(0, "smoothgrad.noise", canvas_digest(canvas))
     deviation = np.float32(smoothgrad.noise) * (clean.max() - clean.min())
