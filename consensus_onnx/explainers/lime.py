@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from consensus_onnx.arrays import Float64Array, Int32Array, UInt8Array
+from consensus_onnx.arrays import Float64Array, Int32Array, Int64Array, UInt8Array
 from consensus_onnx.committee import Classifier, Member
 from consensus_onnx.committee.lanes import lanes_of
 from consensus_onnx.config import check_settings, setting
@@ -18,8 +18,9 @@ from consensus_onnx.explainers.masking import Masking, make_masking
 from consensus_onnx.explainers.protocol import Kind, Target, opened, resolve_target
 from consensus_onnx.explainers.randomness import stream_key
 from consensus_onnx.explainers.stopping import Samples, Stopping
-from consensus_onnx.explainers.surrogate import balanced_rows, fit_surrogate, make_design, perturbation_rows
+from consensus_onnx.explainers.surrogate import Fit, balanced_rows, likeliest_penalties, make_design, perturbation_rows
 from consensus_onnx.images import Superpixels, canvas_digest
+from consensus_onnx_kernels.ridge import lime_weights
 
 # Half of them must determine K weights: 1.5 rows a weight, the fewest at which halves begin to agree.
 _LEAST_PER_SUPERPIXEL = 3
@@ -64,7 +65,8 @@ class Lime:
     )
     alpha: float | Literal["evidence"] = setting(
         0.0,
-        "ridge penalty of the surrogate: 0 is weighted least squares; evidence takes the likeliest, for few rows",
+        "ridge penalty of the surrogate: 0 is weighted least squares; evidence takes the likeliest, less for large "
+        "superpixels",
         minimum=0.0,
     )
     kernel_width: float = setting(0.25, "width of the kernel that weighs perturbations by cosine distance", above=0.0)
@@ -104,7 +106,7 @@ class Lime:
         if segments is None:
             segments = self.superpixels.segment(canvas)
         masked = make_masking(classifier, canvas, segments, self.fill)
-        count = masked.count
+        count, pixels = masked.count, np.bincount(segments.ravel(), minlength=masked.count)
         resolved, predicted = resolve_target(target, classifier.predict(canvas))
 
         answered = np.empty(0)
@@ -114,11 +116,11 @@ class Lime:
                 make_design(rows, self.kernel_width, self.alpha)  # before anything is asked for nothing
             fresh = probabilities_of(classifier, masked, rows[len(answered) :], resolved)
             answered = np.concatenate([answered, fresh])
-            split_half = self._split_half(rows, answered)
+            split_half = self._split_half(rows, answered, pixels)
             if self.auto.satisfied(split_half):
                 break
 
-        fit = fit_surrogate(rows, answered, self.kernel_width, self.alpha)
+        fit = self._fit(rows, answered, pixels)
         error = ExplanationError(fit.standard_errors[0], split_half, float(fit.r2[0]))
         return Explanation(
             self.name, fit.coefficients[0], segments, resolved, predicted, float(answered[0]), error, len(answered)
@@ -131,13 +133,21 @@ class Lime:
             return balanced_rows(key, stream_key(seed, "lime.blocks", digest), samples, count)
         return perturbation_rows(key, samples, count)
 
-    def _split_half(self, rows: UInt8Array, probabilities: Float64Array) -> float:
+    def _fit(self, rows: UInt8Array, probabilities: Float64Array, pixels: Int64Array) -> Fit:
+        alpha: float | Float64Array
+        if self.alpha == "evidence":
+            alpha = likeliest_penalties(rows, lime_weights(rows, self.kernel_width), probabilities, pixels)
+        else:
+            alpha = self.alpha
+        return make_design(rows, self.kernel_width, alpha).fit(probabilities[:, None])
+
+    def _split_half(self, rows: UInt8Array, probabilities: Float64Array, pixels: Int64Array) -> float:
         """Fit even and odd rows apart; NaN where half the rows cannot determine the weights."""
         halves = []
         for first in (0, 1):
             half = np.ascontiguousarray(rows[first::2])
             try:
-                fit = fit_surrogate(half, probabilities[first::2], self.kernel_width, self.alpha)
+                fit = self._fit(half, probabilities[first::2], pixels)
             except ValueError:
                 return float("nan")
             halves.append(fit.coefficients[0])

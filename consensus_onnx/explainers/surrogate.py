@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from scipy.linalg import hadamard
 
-from consensus_onnx.arrays import Float64Array, UInt8Array, UInt64Array, require
+from consensus_onnx.arrays import Float64Array, Int64Array, UInt8Array, UInt64Array, require
 from consensus_onnx_kernels.noise import random_bits, standard_normal
 from consensus_onnx_kernels.ridge import fit_statistics, lime_weights, solve, weighted_design
 
@@ -48,7 +47,7 @@ class Design:
     means : float64 (K,)
         Weighted column means.
     factor : float64 (K, K)
-        Lower Cholesky factor of the centred, weighted Gram matrix plus alpha.
+        Lower Cholesky factor of the centred, weighted Gram matrix plus the penalties.
     """
 
     rows: UInt8Array
@@ -111,7 +110,7 @@ def balanced_rows(key: UInt64Array, shuffling: UInt64Array, samples: int, k: int
     return np.ascontiguousarray(rows)
 
 
-def make_design(rows: UInt8Array, kernel_width: float, alpha: float) -> Design:
+def make_design(rows: UInt8Array, kernel_width: float, alpha: float | Float64Array) -> Design:
     """Weigh and factor rows.
 
     Parameters
@@ -120,8 +119,8 @@ def make_design(rows: UInt8Array, kernel_width: float, alpha: float) -> Design:
         Zeros and ones.
     kernel_width : float
         Of LIME's exponential kernel, > 0.
-    alpha : float
-        Ridge penalty, >= 0; 0 is weighted least squares.
+    alpha : float or float64 (K,)
+        Ridge penalty, >= 0, of all superpixels or of each; 0 is weighted least squares.
 
     Raises
     ------
@@ -130,7 +129,8 @@ def make_design(rows: UInt8Array, kernel_width: float, alpha: float) -> Design:
     """
     sizes = require("rows", rows, shape=("P", "K"), dtype=np.uint8)
     weights = lime_weights(rows, kernel_width)
-    means, factor, pivot = weighted_design(rows, weights, alpha)
+    penalties = np.full(sizes["K"], alpha, np.float64)
+    means, factor, pivot = weighted_design(rows, weights, penalties)
     if pivot >= 0:
         raise ValueError(
             f"{sizes['P']} perturbations cannot determine the weights of {sizes['K']} superpixels (stuck at "
@@ -139,17 +139,13 @@ def make_design(rows: UInt8Array, kernel_width: float, alpha: float) -> Design:
     return Design(rows, weights, means, factor)
 
 
-def fit_surrogate(
-    rows: UInt8Array, target: Float64Array, kernel_width: float, alpha: float | Literal["evidence"]
-) -> Fit:
-    """Fit one target (P,) on rows (P, K); raises as `make_design` does."""
-    if alpha == "evidence":
-        alpha = likeliest_alpha(rows, lime_weights(rows, kernel_width), target)
-    return make_design(rows, kernel_width, alpha).fit(target[:, None])
+def likeliest_penalties(
+    rows: UInt8Array, weights: Float64Array, target: Float64Array, pixels: Int64Array
+) -> Float64Array:
+    """Return the ridge penalties under which the target is most likely: the evidence of a Bayesian linear model.
 
-
-def likeliest_alpha(rows: UInt8Array, weights: Float64Array, target: Float64Array) -> float:
-    """Return the ridge penalty under which the target is most likely: the evidence of a Bayesian linear model.
+    A superpixel's weight is thought of as the sum of what its pixels do, so it varies as their number, and its penalty
+    as one over it.
 
     Parameters
     ----------
@@ -159,27 +155,32 @@ def likeliest_alpha(rows: UInt8Array, weights: Float64Array, target: Float64Arra
         Of the rows, taken as precisions up to a factor.
     target : float64 (P,)
         What is fitted.
+    pixels : int64 (K,)
+        In each superpixel.
 
     Returns
     -------
-    float
-        One of 101 steps from 1e-4 to 1e6 times the mean weighted variance of a column, so that the last bits of a
-        linear algebra library do not reach the coefficients. The largest for a constant target.
+    float64 (K,)
+        Their level is one of 101 steps from 1e-4 to 1e6 times the mean weighted variance of a column, so that the last
+        bits of a linear algebra library do not reach the coefficients. The largest for a constant target.
 
     References
     ----------
     MacKay, "Bayesian interpolation" (Neural Computation 4, 1992), with the noise's variance at its own likeliest.
     """
+    shares = np.maximum(pixels, 1) / np.maximum(pixels, 1).mean()
     root = np.sqrt(weights)[:, None]
-    x = root * (rows - np.average(rows, axis=0, weights=weights))
+    x = root * (rows - np.average(rows, axis=0, weights=weights)) * np.sqrt(shares)
     y = root[:, 0] * (target - np.average(target, weights=weights))
     gram = x.T @ x
     roots, axes = np.linalg.eigh(gram)
     roots = np.maximum(roots, 0)
     steps = np.logspace(-4, 6, 101) * np.trace(gram) / len(gram)
-    along = (axes.T @ (x.T @ y)) ** 2
-    if not y.any():
-        return float(steps[-1])
-    left = y @ y - (along / (roots + steps[:, None])).sum(axis=1)
-    evidence = (len(y) - 1) * np.log(left) + np.log1p(roots / steps[:, None]).sum(axis=1)
-    return float(steps[np.argmin(evidence)])
+    level = steps[-1]
+    if y.any():
+        along = (axes.T @ (x.T @ y)) ** 2
+        left = y @ y - (along / (roots + steps[:, None])).sum(axis=1)
+        surprise = (len(y) - 1) * np.log(left) + np.log1p(roots / steps[:, None]).sum(axis=1)
+        level = steps[np.argmin(surprise)]
+    penalties: Float64Array = level / shares
+    return penalties

@@ -1,8 +1,8 @@
 """Weighted ridge regression on 0/1 rows with an intercept: one factorisation for any number of targets.
 
-With weighted means xbar and ybar, centred rows Xc and targets yc, and W the diagonal of the weights, the coefficients
-solve (Xc' W Xc + alpha I) beta = Xc' W yc and the intercept is ybar - xbar' beta. Everything is serial float64 in a
-fixed order: BLAS gives other last bits for other thread counts and CPUs.
+With weighted means xbar and ybar, centred rows Xc and targets yc, W the diagonal of the weights and D that of the
+penalties, the coefficients solve (Xc' W Xc + D) beta = Xc' W yc and the intercept is ybar - xbar' beta. Everything is
+serial float64 in a fixed order: BLAS gives other last bits for other thread counts and CPUs.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def lime_weights(rows: Bits, kernel_width: float) -> Float64:
 
 
 @serial
-def weighted_design(rows: Bits, weights: Float64, alpha: float) -> tuple[Float64, Float64, int]:
+def weighted_design(rows: Bits, weights: Float64, penalties: Float64) -> tuple[Float64, Float64, int]:
     """Factor the centred normal equations.
 
     Parameters
@@ -63,8 +63,8 @@ def weighted_design(rows: Bits, weights: Float64, alpha: float) -> tuple[Float64
         Zeros and ones.
     weights : ndarray of shape (P,), float64
         Importance of each row, not negative, not all zero.
-    alpha : float
-        Ridge penalty, not negative; 0 is weighted least squares.
+    penalties : ndarray of shape (K,), float64
+        Ridge penalty of each column, not negative; all 0 is weighted least squares.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def weighted_design(rows: Bits, weights: Float64, alpha: float) -> tuple[Float64
         shift = total * means[i]
         for j in range(i + 1):
             gram[i, j] -= shift * means[j]
-        gram[i, i] += alpha
+        gram[i, i] += penalties[i]
     return means, gram, _factor_in_place(gram, floors)
 
 

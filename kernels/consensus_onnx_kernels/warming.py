@@ -17,7 +17,7 @@ def compile_kernels() -> None:
     rows = noise.random_bits(key, 0, 20, 3)
     normals = noise.standard_normal(key, 0, 1, 20)
     weights = ridge.lime_weights(rows, 0.25)
-    means, factor, _ = ridge.weighted_design(rows, weights, 1.0)
+    means, factor, _ = ridge.weighted_design(rows, weights, np.ones(rows.shape[1]))
     targets = np.ascontiguousarray(normals.T, dtype=np.float64)
     coefficients, intercepts = ridge.solve(factor, rows, weights, means, targets)
     ridge.fit_statistics(factor, rows, weights, means, targets, coefficients, intercepts)

@@ -13,30 +13,36 @@ import numpy as np
 from scipy.special import expit
 from scipy.stats import norm
 
-from consensus_onnx.arrays import Float64Array, UInt8Array
-from consensus_onnx.explainers.surrogate import fit_surrogate
+from consensus_onnx.arrays import Float64Array, Int64Array, UInt8Array
+from consensus_onnx.explainers.surrogate import likeliest_penalties, make_design
 from consensus_onnx_kernels.ridge import lime_weights
 
 WIDTH = 0.25  # of LIME's kernel
-Estimator: TypeAlias = Callable[[UInt8Array, Float64Array], Float64Array]
+Estimator: TypeAlias = Callable[[UInt8Array, Float64Array, Int64Array], Float64Array]  # rows, answers, pixels
 
 _FREE_ROWS = 12_000  # rows that cost no pass, over which a fitted model is averaged
 _LOGISTIC_RIDGE = 0.5
 
 
-def least_squares(rows: UInt8Array, answers: Float64Array) -> Float64Array:
+def least_squares(rows: UInt8Array, answers: Float64Array, pixels: Int64Array) -> Float64Array:
     """Fit the paper's surrogate."""
-    return fit_surrogate(rows, answers, WIDTH, 0.0).coefficients[0]
+    return make_design(rows, WIDTH, 0.0).fit(answers[:, None]).coefficients[0]
 
 
-def evidence(rows: UInt8Array, answers: Float64Array) -> Float64Array:
-    """Fit a ridge whose penalty is the likeliest."""
-    return fit_surrogate(rows, answers, WIDTH, "evidence").coefficients[0]
+def evidence(rows: UInt8Array, answers: Float64Array, pixels: Int64Array) -> Float64Array:
+    """Fit a ridge whose penalties are the likeliest that fall with the pixels of a superpixel."""
+    penalties = likeliest_penalties(rows, lime_weights(rows, WIDTH), answers, pixels)
+    return make_design(rows, WIDTH, penalties).fit(answers[:, None]).coefficients[0]
 
 
-def adaptive_shrinkage(rows: UInt8Array, answers: Float64Array) -> Float64Array:
+def one_penalty(rows: UInt8Array, answers: Float64Array, pixels: Int64Array) -> Float64Array:
+    """Fit a ridge whose penalty is the likeliest that is the same for all superpixels."""
+    return evidence(rows, answers, np.ones_like(pixels))
+
+
+def adaptive_shrinkage(rows: UInt8Array, answers: Float64Array, pixels: Int64Array) -> Float64Array:
     """Shrink weights by their standard errors under a mixture of normals fitted to all (Stephens 2017)."""
-    fit = fit_surrogate(rows, answers, WIDTH, 0.0)
+    fit = make_design(rows, WIDTH, 0.0).fit(answers[:, None])
     weights, errors = fit.coefficients[0], fit.standard_errors[0]
     scales = np.r_[0.0, np.abs(weights).max() * 2.0 ** np.linspace(-8, 1, 19)]
     variances = scales**2 + errors[:, None] ** 2
@@ -50,7 +56,7 @@ def adaptive_shrinkage(rows: UInt8Array, answers: Float64Array) -> Float64Array:
     return shrunk
 
 
-def logistic(rows: UInt8Array, answers: Float64Array) -> Float64Array:
+def logistic(rows: UInt8Array, answers: Float64Array, pixels: Int64Array) -> Float64Array:
     """Fit the probability by a logistic ridge and take least squares of what that says of rows nobody was asked."""
     weights = lime_weights(rows, WIDTH)
     x = np.c_[np.ones(len(rows)), rows - 0.5]
@@ -67,13 +73,13 @@ def logistic(rows: UInt8Array, answers: Float64Array) -> Float64Array:
         if np.abs(step).max() < 1e-6:
             break
     free = np.random.default_rng(99).integers(0, 2, (_FREE_ROWS, rows.shape[1]), dtype=np.uint8)
-    return least_squares(free, expit(np.clip(beta[0] + (free - 0.5) @ beta[1:], -30, 30)))
+    return least_squares(free, expit(np.clip(beta[0] + (free - 0.5) @ beta[1:], -30, 30)), pixels)
 
 
 def towards(other: Float64Array) -> Estimator:
     """Return a ridge towards a multiple of another member's weights of the same rows, both likeliest."""
 
-    def fit(rows: UInt8Array, answers: Float64Array) -> Float64Array:
+    def fit(rows: UInt8Array, answers: Float64Array, pixels: Int64Array) -> Float64Array:
         x, y = _centred(rows, answers)
         roots, axes = np.linalg.eigh(x.T @ x)
         steps = np.logspace(-2, 4, 31)

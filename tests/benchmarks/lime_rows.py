@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from lime_estimators import Estimator, adaptive_shrinkage, evidence, least_squares, logistic, towards
+from lime_estimators import Estimator, adaptive_shrinkage, evidence, least_squares, logistic, one_penalty, towards
 from scipy.linalg import hadamard
 
 import consensus_onnx as co
-from consensus_onnx.arrays import Float64Array, UInt8Array
+from consensus_onnx.arrays import Float64Array, Int64Array, UInt8Array
 from consensus_onnx.explainers.explanation import split_half_agreement
 from consensus_onnx.explainers.lime import probabilities_of
 from consensus_onnx.explainers.masking import make_masking
@@ -32,7 +32,8 @@ LEVELS = (0.7, 0.8, 0.9, 0.95)
 MEMBERS = ("mobilenet_v2_1.0_224_coral", "mobilenet_v3_small_1.0_224")
 ESTIMATORS: Mapping[str, Estimator] = {
     "least squares": least_squares,
-    "`alpha: evidence`": evidence,
+    "`lime.alpha: evidence`": evidence,
+    "one likeliest penalty for all": one_penalty,
     "adaptive shrinkage": adaptive_shrinkage,
     "logistic": logistic,
 }
@@ -46,12 +47,13 @@ class Asked:
     member: str
     rows: UInt8Array
     answers: Float64Array
+    pixels: Int64Array
 
     @property
     def reference(self) -> Float64Array:
         """The weights from rows that no estimate uses."""
         there = slice(TESTED, TESTED + REFERENCE)
-        return least_squares(self.rows[there], self.answers[there])
+        return least_squares(self.rows[there], self.answers[there], self.pixels)
 
 
 def main() -> None:
@@ -59,21 +61,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--pictures", type=int, default=4)
+    parser.add_argument("--skip", type=int, default=0, help="so many pictures, to look at others")
     parser.add_argument("--members", nargs="+", default=MEMBERS)
     given = parser.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
-    asked = list(_ask(given.work, given.pictures, given.members))
+    asked = list(_ask(given.work, given.pictures, given.skip, given.members))
     for table in (_by_rows(asked), _by_level(asked), _by_member(asked)):
         print("\n".join(table), end="\n\n")  # noqa: T201
 
 
-def _ask(work: Path, pictures: int, members: Sequence[str]) -> Iterator[Asked]:
+def _ask(work: Path, pictures: int, skip: int, members: Sequence[str]) -> Iterator[Asked]:
     data = Path(os.environ["CONSENSUS_ONNX_DATA"]) / "imagenet"
     committee = co.load_committee(data / "models")
-    paths = sorted((data / "images").iterdir())[5 :: 900 // 6][:pictures]
+    paths = sorted((data / "images").iterdir())[5 :: 900 // 6][skip : skip + pictures]
     for path in paths:
         canvas = co.load_canvas(path)
         segments = co.Superpixels().segment(canvas)
+        pixels = np.bincount(segments.ravel())
         for name in members:
             kept = work / f"{path.stem}.{name}.npz"
             if not kept.exists():
@@ -85,7 +89,7 @@ def _ask(work: Path, pictures: int, members: Sequence[str]) -> Iterator[Asked]:
                 target = int(np.argmax(classifier.predict(canvas)))
                 np.savez_compressed(kept, rows=rows, y=probabilities_of(classifier, masking, rows, target))
             stored = np.load(kept)
-            yield Asked(path.stem, name, stored["rows"], stored["y"])
+            yield Asked(path.stem, name, stored["rows"], stored["y"], pixels)
 
 
 def balanced_rows(k: int, count: int) -> UInt8Array:
@@ -107,7 +111,9 @@ def _by_rows(asked: Sequence[Asked]) -> list[str]:
             cells = []
             for count in COUNTS:
                 cosines = [
-                    float(np.mean([_cosine(estimator(rows, answers), reference) for rows, answers in parts]))
+                    float(
+                        np.mean([_cosine(estimator(rows, answers, one.pixels), reference) for rows, answers in parts])
+                    )
                     for one, reference in ((one, one.reference) for one in asked)
                     if (parts := list(parts_of(one, count)))
                 ]
@@ -141,13 +147,15 @@ def _by_level(asked: Sequence[Asked]) -> list[str]:
             for total in co.Stopping(agreement=level, most=TESTED).looks("auto", 3 * one.rows.shape[1]):
                 rows, answers = one.rows[:total], one.answers[:total]
                 halves = (
-                    least_squares(np.ascontiguousarray(rows[half::2]), np.ascontiguousarray(answers[half::2]))
+                    least_squares(
+                        np.ascontiguousarray(rows[half::2]), np.ascontiguousarray(answers[half::2]), one.pixels
+                    )
                     for half in (0, 1)
                 )
                 if split_half_agreement(*halves) >= level:
                     break
             spent.append(total)
-            cosines.append(_cosine(least_squares(rows, answers), one.reference))
+            cosines.append(_cosine(least_squares(rows, answers, one.pixels), one.reference))
         lines.append(
             f"| {level} | {np.mean(spent):,.0f} ({min(spent):,} to {max(spent):,}) | "
             f"{np.mean(cosines):.3f} ({min(cosines):.3f}) |"
@@ -161,10 +169,12 @@ def _by_member(asked: Sequence[Asked]) -> list[str]:
     pairs = [(one, other) for one in asked for other in asked if one.picture == other.picture and one is not other]
     for count in COUNTS:
         part = slice(0, count)
-        alone = [_cosine(evidence(one.rows[part], one.answers[part]), one.reference) for one, _ in pairs]
+        alone = [_cosine(one_penalty(one.rows[part], one.answers[part], one.pixels), one.reference) for one, _ in pairs]
         shared = [
             _cosine(
-                towards(evidence(other.rows[part], other.answers[part]))(one.rows[part], one.answers[part]),
+                towards(one_penalty(other.rows[part], other.answers[part], other.pixels))(
+                    one.rows[part], one.answers[part], one.pixels
+                ),
                 one.reference,
             )
             for one, other in pairs

@@ -11,8 +11,7 @@ from sklearn.linear_model import Ridge
 import naive
 from consensus_onnx.explainers.surrogate import (
     balanced_rows,
-    fit_surrogate,
-    likeliest_alpha,
+    likeliest_penalties,
     make_design,
     perturbation_rows,
 )
@@ -68,37 +67,45 @@ def test_rows_must_be_bits() -> None:
         make_design(ROWS.astype(np.int64), 0.25, 0.0)
 
 
-def test_the_likeliest_alpha_is_that_of_the_gaussian_itself() -> None:
+@pytest.mark.parametrize("pixels", [np.full(6, 50), np.array([5, 10, 20, 40, 80, 160])], ids=["equal", "unequal"])
+def test_the_likeliest_penalties_are_those_of_the_gaussian_itself(pixels: np.ndarray) -> None:
     """Evidence worked out from the covariance of the target, without eigenvectors."""
     rng = np.random.default_rng(3)
+    shares = pixels / pixels.mean()
     rows = rng.integers(0, 2, (70, 6)).astype(np.uint8)
-    target = rows @ rng.normal(0, 0.1, 6) + rng.normal(0, 0.3, 70)
+    target = rows @ (rng.normal(0, 0.2, 6) * np.sqrt(shares)) + rng.normal(0, 0.3, 70)
     weights = lime_weights(rows, 0.25)
     root = np.sqrt(weights)
     x = root[:, None] * (rows - np.average(rows, axis=0, weights=weights))
     y = root * (target - np.average(target, weights=weights))
-    steps = np.logspace(-4, 6, 101) * np.trace(x.T @ x) / 6
+    steps = np.logspace(-4, 6, 101) * np.trace(x @ np.diag(shares) @ x.T) / 6
 
     def surprise(alpha: float) -> float:
-        covariance = np.eye(70) + x @ x.T / alpha
+        covariance = np.eye(70) + x @ np.diag(shares) @ x.T / alpha
         return float(69 * np.log(y @ np.linalg.solve(covariance, y)) + np.linalg.slogdet(covariance)[1])
 
-    found = likeliest_alpha(rows, weights, target)
-    assert found == pytest.approx(min(steps, key=surprise))
-    assert steps[0] < found < steps[-1]
+    found = likeliest_penalties(rows, weights, target, pixels) * shares
+    np.testing.assert_allclose(found, min(steps, key=surprise), rtol=1e-12)
+    assert steps[0] < found[0] < steps[-1]
 
 
 def test_little_noise_asks_for_little_ridge_and_no_signal_for_all() -> None:
     rng = np.random.default_rng(4)
     rows = rng.integers(0, 2, (90, 30)).astype(np.uint8)
-    weights = lime_weights(rows, 0.25)
+    weights, pixels = lime_weights(rows, 0.25), np.ones(30, np.int64)
     signal, noise = rows @ rng.normal(size=30), rng.normal(size=90)
-    alphas = [likeliest_alpha(rows, weights, signal + scale * noise) for scale in (0.01, 1.0, 10.0)]
+    alphas = [likeliest_penalties(rows, weights, signal + scale * noise, pixels)[0] for scale in (0.01, 1.0, 10.0)]
     assert alphas == sorted(alphas)
     assert alphas[0] < 0.1 * alphas[-1]
-    assert likeliest_alpha(rows, weights, np.full(90, 0.3)) >= alphas[-1]
-    few = fit_surrogate(rows[:20], signal[:20], 0.25, "evidence")  # fewer rows than weights are enough
-    assert np.isfinite(few.coefficients).all()
+    assert likeliest_penalties(rows, weights, np.full(90, 0.3), pixels)[0] >= alphas[-1]
+    few = likeliest_penalties(rows[:20], weights[:20], signal[:20], pixels)  # fewer rows than weights are enough
+    assert np.isfinite(make_design(rows[:20], 0.25, few).fit(signal[:20, None]).coefficients).all()
+
+
+def test_a_superpixel_without_pixels_costs_what_one_pixel_does() -> None:
+    weights, pixels = lime_weights(ROWS, 0.25), np.arange(20)
+    found = likeliest_penalties(ROWS, weights, TARGETS[:, 0], pixels)
+    assert found[0] == found[1] == pytest.approx(2 * found[2])
 
 
 BLOCKS = np.array([13, 14], np.uint64)
@@ -141,7 +148,7 @@ def test_balanced_rows_leave_less_noise_than_independent_ones() -> None:
 
     def error(rows: np.ndarray) -> float:
         target = rows @ truth + 4 * (rows[:, 0] ^ rows[:, 1]) + 3 * rng.normal(size=len(rows))
-        return float(((fit_surrogate(rows, target, 25.0, 0.0).coefficients[0] - truth) ** 2)[2:].mean())
+        return float(((make_design(rows, 25.0, 0.0).fit(target[:, None]).coefficients[0] - truth) ** 2)[2:].mean())
 
     keys = [np.array([i, i + 1], np.uint64) for i in range(30)]
     balanced = np.mean([error(balanced_rows(key, BLOCKS, 128, k)) for key in keys])

@@ -20,7 +20,7 @@ def problem(count=120, k=17, targets=3, seed=0):
 
 
 def fit(rows, weights, targets, alpha):
-    means, factor, bad = ridge.weighted_design(rows, weights, alpha)
+    means, factor, bad = ridge.weighted_design(rows, weights, np.full(rows.shape[1], alpha))
     assert bad == -1
     coefficients, intercepts = ridge.solve(factor, rows, weights, means, targets)
     statistics = ridge.fit_statistics(factor, rows, weights, means, targets, coefficients, intercepts)
@@ -38,6 +38,15 @@ def test_equals_scikit_learn(alpha):
     assert r2.mean() == pytest.approx(model.score(rows, targets, sample_weight=weights), abs=1e-12)
 
 
+def test_each_column_may_have_its_own_penalty():
+    rows, weights, targets = problem()
+    penalties = np.linspace(0.1, 40, rows.shape[1])
+    means, factor, _ = ridge.weighted_design(rows, weights, penalties)
+    coefficients, _ = ridge.solve(factor, rows, weights, means, targets)
+    scaled = Ridge(1.0).fit(rows / np.sqrt(penalties), targets, sample_weight=weights)  # a smaller column costs more
+    np.testing.assert_allclose(coefficients, scaled.coef_ / np.sqrt(penalties), rtol=0, atol=1e-10)
+
+
 def test_more_columns_than_rows_need_a_penalty():
     rows, weights, targets = problem(count=30, k=50)
     model = Ridge(1.0).fit(rows, targets, sample_weight=weights)
@@ -45,7 +54,7 @@ def test_more_columns_than_rows_need_a_penalty():
     np.testing.assert_allclose(coefficients, model.coef_, atol=1e-10)
     np.testing.assert_allclose(intercepts, model.intercept_, atol=1e-10)
     assert np.isnan(errors).all()
-    assert ridge.weighted_design(rows, weights, 0.0)[2] != -1
+    assert ridge.weighted_design(rows, weights, np.zeros(rows.shape[1]))[2] != -1
 
 
 @given(st.integers(30, 90), st.integers(1, 12), st.sampled_from([0.0, 0.01, 1.0]), st.integers(0, 10**6))
@@ -103,8 +112,8 @@ def test_dependent_columns_are_named(spoil):
         "complement": 1 - rows[:, 2],
         "sum": rows[:, 2] + rows[:, 3],
     }[spoil]
-    assert ridge.weighted_design(rows, weights, 0.0)[2] == 5
-    assert ridge.weighted_design(rows, weights, 1.0)[2] == -1
+    assert ridge.weighted_design(rows, weights, np.zeros(rows.shape[1]))[2] == 5
+    assert ridge.weighted_design(rows, weights, np.ones(rows.shape[1]))[2] == -1
 
 
 def test_same_bits_every_time_and_for_any_company_of_targets():
