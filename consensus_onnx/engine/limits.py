@@ -27,8 +27,25 @@ class Limits:
     memory: int | None = None
 
 
-def limits_of(engine: EngineSettings) -> Limits:
-    """Return the limits that the settings ask for; memory is shared out among the workers."""
-    share = machine_memory() * _SHARE / engine.workers
-    memory = int(share) if engine.memory == "auto" else engine.memory * 1_000_000
+def limits_of(engine: EngineSettings, workers: int | None = None) -> Limits:
+    """Return the limits that the settings ask for.
+
+    Parameters
+    ----------
+    engine : EngineSettings
+        Of the audit.
+    workers : int, optional
+        Among how many memory is shared out; default `engine.workers`.
+    """
+    share = _for_workers() // (workers or engine.workers)
+    memory = share if engine.memory == "auto" else engine.memory * 1_000_000
     return Limits(engine.opening_seconds, engine.command_seconds, memory)
+
+
+def workers_that_fit(each: int) -> int:
+    """Return how many workers of so many bytes each the memory of this machine holds, at least one."""
+    return max(1, _for_workers() // each)
+
+
+def _for_workers() -> int:
+    return int(machine_memory() * _SHARE)

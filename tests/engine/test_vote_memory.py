@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +28,27 @@ def two_images_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
 def peak(folder: Path, members: int, images: int) -> int:
     """Return the most bytes that were held at once while a drawn run was voted on."""
     run = DrawnRun(folder / f"{members}x{images}", members, images, SIDE).draw()
-    tracemalloc.start()
-    run.vote()
-    found = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
+    with collected_soon():
+        tracemalloc.start()
+        run.vote()
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
     return found
+
+
+@contextmanager
+def collected_soon() -> Iterator[None]:
+    """Let no garbage lie about, which nobody holds: how much would, depends on when the tests before were collected."""
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.collect()  # finds next to nothing, and the fewer objects it finds, the sooner Python collects all again
+    gc.set_threshold(100, 2, 2)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def test_memory_grows_with_members_by_their_maps_and_with_images_by_less_than_one(tmp_path: Path) -> None:
