@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any, ParamSpec, TypeVar, cast
@@ -64,4 +65,8 @@ def use_threads(count: int) -> None:
     compiled, that would be an error once threads have started; so it is read here. Never more than that number.
     """
     numba.config.reload_config()
-    numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))
+    with warnings.catch_warnings():
+        # It locks what it does here against other processes, and a contained one may not. Of this one nobody starts
+        # another, and the warning would be what a worker is quoted as having said before it crashed.
+        warnings.filterwarnings("ignore", message="Could not obtain multiprocessing lock")
+        numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))

@@ -46,6 +46,7 @@ def test_a_worker_that_fails_is_its_members_status(
     assert good.status == "ok"
     assert bad.status == status, bad.reason
     assert reason in bad.reason
+    assert "warn" not in bad.reason  # what a worker is quoted as having said are its own last words
     assert len(bad.reason) < 2500
     assert bad.reason.isprintable()
     assert np.isfinite(run.scores("misbehaving")[0]).all()
