@@ -68,7 +68,7 @@ def measure(folder: Path) -> dict[str, object]:
         numbers["error64"] = relative(found, stored["gradient64"])
         numbers["torch_error64"] = relative(stored["gradient"], stored["gradient64"])
         wide = run_in_float64(gradient_model(folder / "model64.onnx"))
-        # One at a time: the evaluator keeps every tensor.
+        # One at a time: half the memory.
         exact = np.concatenate([wide(part)[wanted[1]] for part in pictures(feeds)])
         numbers["error_in_float64"] = relative(exact, stored["gradient64"])
     return numbers
