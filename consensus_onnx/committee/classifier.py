@@ -78,7 +78,7 @@ class Classifier:
         """Pictures per forward pass; fewer once memory ran out."""
         return self.batch_for("batch", lambda size: self.raw(self.blank(size)))
 
-    def batch_for(self, key: str, run: Callable[[int], object]) -> int:
+    def batch_for(self, key: str, run: Callable[[int], object], each: int = 4) -> int:
         """Return how many pictures a kind of pass takes: as fixed, as set, as timed once, or what suits the provider.
 
         Parameters
@@ -87,20 +87,23 @@ class Classifier:
             Of the kind of pass.
         run : callable
             Makes such a pass of so many pictures, to be timed.
+        each : int
+            The most pictures a thread that are tried: more gain next to nothing and cost memory.
         """
         if self.facts.input.batch:
             return self.facts.input.batch
         if self.paced and not self.runtime.batch and self.provider == "cpu":
-            return self.ceiling.under(self.pace_for(key, run).batch)
+            return self.ceiling.under(self.pace_for(key, run, each).batch)
         return self.ceiling.under(self.runtime.batch_for(self.provider))
 
-    def pace_for(self, key: str, run: Callable[[int], object]) -> Pace:
+    def pace_for(self, key: str, run: Callable[[int], object], each: int = 4) -> Pace:
         """Return how many pictures a kind of pass takes and how long a picture lasts then; timed once.
 
         Where the number is fixed or set, no other is tried. For the parameters see `batch_for`.
         """
         given = self.facts.input.batch or self.runtime.batch
-        return self.derived(key, lambda: quickest(run, (given,) if given else SIZES))
+        sizes = [size for size in SIZES if size <= each * self.runtime.all_threads] or SIZES[:1]
+        return self.derived(key, lambda: quickest(run, [given] if given else sizes))
 
     def load(self) -> ModelProto:
         """Return the graph that runs, read again from its file: kept, its weights would take their size twice.

@@ -17,11 +17,12 @@ from typing import TypeAlias
 from consensus_onnx.committee.classifier import Classifier
 from consensus_onnx.committee.pacing import Pace
 from consensus_onnx.errors import ModelError
-from consensus_onnx.runtime import open_session
-from consensus_onnx.runtime.memory import ran_out_of_memory
+from consensus_onnx.runtime import open_session, serialise
+from consensus_onnx.runtime.memory import ran_out_of_memory, shrinking
 
 Work: TypeAlias = Callable[[Classifier, Iterator[slice]], None]
 
+_LONG = 0.02  # seconds of a core per picture: where operators have that much to do, threads hardly wait
 _PASSES = 3  # of each lane that are timed at once: to start lanes takes 0.1 ms, a pass of the smallest networks 0.5
 
 
@@ -110,11 +111,15 @@ def _quickest_lanes(classifier: Classifier) -> Lanes:
     if not classifier.paced or classifier.provider != "cpu" or threads == 1:
         return alone
     single = replace(classifier.runtime, threads=1)
-    try:
-        session = open_session(classifier.load(), single)
-        several = Lanes(classifier, replace(classifier, runtime=single, session=session, _derived={}), threads)
-        return several if several.pace().beats(alone.pace()) else alone
-    except ModelError as error:
-        if not ran_out_of_memory(error):
-            raise
-        return alone
+    chosen, pace = alone, alone.pace()
+    if pace.seconds * threads < _LONG:
+        try:
+            session = open_session(serialise(classifier.load()), single)
+            several = Lanes(classifier, replace(classifier, runtime=single, session=session, _derived={}), threads)
+            chosen = several if several.pace().beats(pace) else alone
+        except ModelError as error:
+            if not ran_out_of_memory(error):
+                raise
+    for member in {id(member): member for member in (classifier, chosen.member)}.values():  # larger passes were tried
+        member.session.run(None, {member.facts.input.name: member.blank(member.batch)}, shrinking())
+    return chosen

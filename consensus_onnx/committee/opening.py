@@ -15,7 +15,7 @@ from consensus_onnx.committee.loading import load_model
 from consensus_onnx.committee.reading import resolve_input, resolve_preprocessing
 from consensus_onnx.committee.sheet import make_sheet
 from consensus_onnx.errors import ModelError
-from consensus_onnx.runtime import RuntimeSettings, open_session
+from consensus_onnx.runtime import RuntimeSettings, open_session, serialise
 from consensus_onnx.runtime.memory import give_back_freed
 from consensus_onnx.runtime.text import first_line
 
@@ -36,13 +36,12 @@ def open_classifier(member: Member, runtime: RuntimeSettings) -> Classifier:
     reads = resolve_input(sheet, loaded.proto)
     preprocessing = resolve_preprocessing(sheet, reads.channels)
     output = choose_output(sheet, loaded.proto)
-    digest, nodes = loaded.digest, len(loaded.proto.graph.node)
     parameters = sum(int(np.prod(tensor.dims)) for tensor in loaded.proto.graph.initializer)
     opset = next((entry.version for entry in loaded.proto.opset_import if entry.domain in ("", "ai.onnx")), 0)
-    serialised = loaded.proto.SerializeToString()
+    digest, serialised = loaded.digest, serialise(loaded.proto)
     del loaded  # ONNX Runtime is about to hold the weights twice for a moment
     try:
-        session = open_session(serialised, runtime, nodes)
+        session = open_session(serialised, runtime)
     except ModelError as error:
         raise sheet.error(str(error)) from error
     del serialised
@@ -73,7 +72,7 @@ def _loosened(classifier: Classifier, probes: AnyArray, rows: Float64Array) -> C
     facts = classifier.facts
     loose = replace(classifier, facts=replace(facts, input=replace(facts.input, batch=0)), loosened=True, _derived={})
     try:
-        loose = replace(loose, session=open_session(loose.load(), classifier.runtime))
+        loose = replace(loose, session=open_session(serialise(loose.load()), classifier.runtime))
         together = run_rows(loose.session, facts.input.name, facts.output.name, probes, 0)
     except Exception:  # whatever fails, the original still runs one by one
         together = np.empty(0)

@@ -13,8 +13,8 @@ from consensus_onnx.errors import ModelError
 from consensus_onnx.gradients import gradient_model
 from consensus_onnx.gradients.accumulate import SQUARE_SUM, SQUARE_SUM_OUT, SUM, SUM_OUT, add_up_inside
 from consensus_onnx.gradients.model import SEED
-from consensus_onnx.runtime import on_device, open_session
-from consensus_onnx.runtime.memory import give_back_freed
+from consensus_onnx.runtime import on_device, open_session, serialise
+from consensus_onnx.runtime.memory import give_back_freed, shrinking
 from consensus_onnx.runtime.text import first_line
 
 Of = Literal["logits", "probabilities"]
@@ -85,7 +85,7 @@ class GradientSession:
             raise ModelError(f"{self.classifier.member.path}: its gradient is NaN or infinite")
         return GradientSums(sums[0].astype(np.float64), squares[0].astype(np.float64))
 
-    def _add(self, batch: AnyArray, target: int, state: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _add(self, batch: AnyArray, target: int, state: tuple[Any, ...], options: Any = None) -> tuple[Any, ...]:
         """Return the sums after a batch that fits into one pass; they stay where the model runs."""
         facts = self.classifier.facts
         seed = self._seed(len(batch), facts.output.class_offset + target)
@@ -100,7 +100,7 @@ class GradientSession:
             binding.bind_ortvalue_input(name, value)
         for name in (SUM_OUT, SQUARE_SUM_OUT):
             binding.bind_output(name, self.classifier.provider)
-        self.session.run_with_iobinding(binding)
+        self.session.run_with_iobinding(binding, options)
         return tuple(binding.get_outputs())
 
     def _state(self, sums: GradientSums) -> tuple[Any, ...]:
@@ -111,13 +111,19 @@ class GradientSession:
     def _batch(self) -> int:
         """Return how many pictures a gradient pass takes."""
 
-        def run(size: int) -> None:
+        def run(size: int, options: Any = None) -> None:
             blank = self.classifier.blank(size)
             zero = np.zeros(blank.shape[1:])
             state = self._state(GradientSums(zero, zero))
-            self.classifier.ceiling.run(size, 1, lambda fewer: self._add(blank[:fewer], 0, state))
+            self.classifier.ceiling.run(size, 1, lambda fewer: self._add(blank[:fewer], 0, state, options))
 
-        return self.classifier.batch_for("gradient_batch", run)
+        def quickest() -> int:
+            batch = self.classifier.batch_for("gradient_batch", run, each=2)
+            if self.classifier.paced and self.classifier.provider == "cpu":
+                run(batch, shrinking())  # larger ones were tried
+            return batch
+
+        return self.classifier.ceiling.under(self.classifier.derived("gradient_passes", quickest))
 
     def _seed(self, count: int, output: int) -> AnyArray:
         seed = np.zeros((count, self.classifier.facts.output.width), self.seed_dtype)
@@ -153,9 +159,9 @@ def _open(classifier: Classifier, of: Of) -> GradientSession:
         lowering="cuda" if classifier.provider == "cuda" else "cpu",
     )
     add_up_inside(gradient)
-    nodes, serialised = len(gradient.graph.node), gradient.SerializeToString()
+    serialised = serialise(gradient)
     del gradient  # ResNet-50: 158 MB of weights, which ONNX Runtime is about to hold twice for a moment
-    session = open_session(serialised, classifier.runtime, nodes)
+    session = open_session(serialised, classifier.runtime)
     give_back_freed()
     seed = next(value for value in session.get_inputs() if value.name == SEED)
     # A symbolic number of classes, which some exporters leave, is the one size that the others determine.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from typing import Any
 
 # ONNX Runtime raises Fail on the CPU, RuntimeException on CUDA, and both for a hundred other reasons.
 _WORDS = (
@@ -41,3 +42,15 @@ def give_back_freed() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
+
+
+def shrinking() -> Any:
+    """Return ONNX Runtime's options of a run after which a session on the CPU keeps no memory but what it needs.
+
+    It keeps what its largest pass took for good otherwise: MobileNetV2 438 MB after 32 pictures at once, 121 so.
+    """
+    import onnxruntime
+
+    options = onnxruntime.RunOptions()
+    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return options

@@ -61,17 +61,28 @@ class RuntimeSettings:
         return self.batch or (32 if provider == "cuda" else 4)
 
 
-def open_session(model: ModelProto | bytes | Path, settings: RuntimeSettings | None = None, nodes: int = 0) -> Any:
+@dataclass(frozen=True)
+class Serialised:
+    """A model as bytes, and its number of nodes: what is opened of a model that is not needed any longer."""
+
+    data: bytes
+    nodes: int
+
+
+def serialise(model: ModelProto) -> Serialised:
+    """Return a model as bytes; without the ModelProto, its weights are in memory once less while a session opens."""
+    return Serialised(model.SerializeToString(), len(model.graph.node))
+
+
+def open_session(model: ModelProto | Serialised | bytes | Path, settings: RuntimeSettings | None = None) -> Any:
     """Open an ONNX Runtime session.
 
     Parameters
     ----------
-    model : ModelProto, bytes or Path
+    model : ModelProto, Serialised, bytes or Path
         The model; a path is the only form that may have external data.
     settings : RuntimeSettings, optional
         Provider, threads, optimisation level.
-    nodes : int
-        How many nodes a serialised model has, where that is known; a ModelProto is asked itself.
 
     Returns
     -------
@@ -99,16 +110,14 @@ def open_session(model: ModelProto | bytes | Path, settings: RuntimeSettings | N
     options.enable_mem_pattern = False
     # To plan which buffers serve twice takes ONNX Runtime the square of the nodes: over 40 s of CPU for the 24,000 of a
     # gradient through unrolled LSTMs (sequencer2d_s), where all the rest of opening takes 17.
-    nodes = len(model.graph.node) if isinstance(model, ModelProto) else nodes
-    options.enable_mem_reuse = nodes <= _PLANNED_NODES
+    source = serialise(model) if isinstance(model, ModelProto) else model
+    options.enable_mem_reuse = not (isinstance(source, Serialised) and source.nodes > _PLANNED_NODES)
     for key, value in _SESSION_ENTRIES.items():
         options.add_session_config_entry(key, value)
     wanted = provider_options(settings.provider)
     try:
-        source = model.SerializeToString() if isinstance(model, ModelProto) else model
-        session = onnxruntime.InferenceSession(
-            str(source) if isinstance(source, Path) else source, options, providers=wanted, enable_fallback=0
-        )
+        given = source.data if isinstance(source, Serialised) else str(source) if isinstance(source, Path) else source
+        session = onnxruntime.InferenceSession(given, options, providers=wanted, enable_fallback=0)
     except Exception as error:  # ORT raises its own classes, MemoryError, ValueError and UnicodeDecodeError alike
         where = f"{model}: " if isinstance(model, Path) else ""
         raise ModelError(f"{where}ONNX Runtime cannot load this model: {first_line(error)}") from error

@@ -43,9 +43,9 @@ class Poor:
     def io_binding(self) -> Any:
         return Counting(self._session.io_binding())
 
-    def run_with_iobinding(self, binding: Counting) -> None:
+    def run_with_iobinding(self, binding: Counting, *options: Any) -> None:
         self._take(binding.pictures)
-        self._session.run_with_iobinding(binding.binding)
+        self._session.run_with_iobinding(binding.binding, *options)
 
     def _take(self, size: int) -> None:
         self.asked.append(size)
