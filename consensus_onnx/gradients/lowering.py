@@ -6,12 +6,14 @@ Milliseconds in comments: two AVX-512 cores, ONNX Runtime 1.31, float32.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from onnx import TensorProto
+from onnx import NodeProto, TensorProto
 
 from consensus_onnx.gradients import convolution, pooling
+from consensus_onnx.gradients.blocked import keep_blocked
 
 if TYPE_CHECKING:
     from consensus_onnx.gradients.convolution import Convolution
@@ -43,6 +45,14 @@ class Lowering(Protocol):
 
     def where_below(self, emit: GraphWriter, gradient: str, y: str, high: float) -> str:
         """Return the gradient where y < high, else 0."""
+        ...
+
+    def one_minus(self, emit: GraphWriter, share: str) -> str:
+        """Return 1 - share, which is in [0, 1]."""
+        ...
+
+    def arrange(self, nodes: Sequence[NodeProto], emit: GraphWriter) -> list[NodeProto]:
+        """Return the nodes of the whole graph as they run best."""
         ...
 
 
@@ -83,6 +93,16 @@ class CpuLowering:
         steep = -_STEEP if high == 0 else -_STEEP_AT_BOUND
         return emit.op("Mul", gradient, emit.op("HardSigmoid", y, alpha=steep, beta=_at_bound(emit, y, high)))
 
+    def one_minus(self, emit: GraphWriter, share: str) -> str:
+        """Return 1 - share by HardSigmoid, which stays in the convolutions' blocked layout."""
+        if emit.fact(share).elem_type != TensorProto.FLOAT:
+            return emit.op("Sub", emit.scalar(1, share), share)
+        return emit.op("HardSigmoid", share, alpha=-1.0, beta=1.0)
+
+    def arrange(self, nodes: Sequence[NodeProto], emit: GraphWriter) -> list[NodeProto]:
+        """Return the nodes with the gradient kept in the convolutions' blocked layout."""
+        return keep_blocked(nodes, emit)
+
 
 class CudaLowering:
     """For the CUDA provider: cuDNN's backward-data convolution, and masks by comparison."""
@@ -106,6 +126,14 @@ class CudaLowering:
     def where_below(self, emit: GraphWriter, gradient: str, y: str, high: float) -> str:
         """Return the gradient where y < high, else 0."""
         return _masked(emit, "Less", gradient, y, high)
+
+    def one_minus(self, emit: GraphWriter, share: str) -> str:
+        """Return 1 - share."""
+        return emit.op("Sub", emit.scalar(1, share), share)
+
+    def arrange(self, nodes: Sequence[NodeProto], emit: GraphWriter) -> list[NodeProto]:
+        """Return the nodes as they are."""
+        return list(nodes)
 
 
 def choose_lowering(lowering: str | Lowering) -> Lowering:

@@ -204,7 +204,8 @@ def _assemble(canonical: CanonicalModel, emit: GraphWriter, tensor: str, source:
     if tensor not in outputs:
         graph.output.append(_value_info(canonical, tensor, tensor))
     graph.output.append(_value_info(canonical, result, source))
-    prune(graph, steady([*graph.node, *seed_last(emit.nodes, SEED)], emit), [info.name for info in graph.output])
+    nodes = steady([*graph.node, *seed_last(emit.nodes, SEED)], emit)
+    prune(graph, emit.lowering.arrange(nodes, emit), [info.name for info in graph.output])
     needed = {name for node in graph.node for name in node.input}
     graph.initializer.extend(
         numpy_helper.from_array(array, name) for name, array in emit.constants().items() if name in needed

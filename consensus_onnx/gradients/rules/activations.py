@@ -150,7 +150,7 @@ def gelu(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[G
     u = emit.op("Mul", x, emit.op("Add", emit.scalar(scale, x), emit.scaled(squared, scale * cubic)))
     slope = emit.op("Add", emit.scalar(scale, x), emit.scaled(squared, 3 * scale * cubic))
     t = emit.op("Tanh", u)
-    rest = emit.op("Mul", emit.op("Mul", x, slope), emit.op("Sub", emit.scalar(1, x), emit.op("Mul", t, t)))
+    rest = emit.op("Mul", emit.op("Mul", x, slope), emit.lowering.one_minus(emit, emit.op("Mul", t, t)))
     twice = emit.op("Add", emit.op("Add", t, emit.scalar(1, x)), rest)
     return [emit.op("Mul", g, emit.scaled(twice, 0.5))]
 
@@ -162,5 +162,5 @@ def swish(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[
     x, y = node.inputs[0], node.outputs[0]
     alpha = node.real("alpha", 1.0)
     s = emit.op("Sigmoid", emit.scaled(x, alpha))
-    rest = emit.op("Mul", emit.scaled(y, alpha), emit.op("Sub", emit.scalar(1, x), s))
+    rest = emit.op("Mul", emit.scaled(y, alpha), emit.lowering.one_minus(emit, s))
     return [emit.op("Mul", g, emit.op("Add", s, rest))]

@@ -65,13 +65,13 @@ def absolute(emit: GraphWriter, x: str, y: str) -> str:
 @_elementwise("Sigmoid", (13,))
 def sigmoid(emit: GraphWriter, x: str, y: str) -> str:
     """Return f' = y (1 - y)."""
-    return emit.op("Mul", y, emit.op("Sub", emit.scalar(1, y), y))
+    return emit.op("Mul", y, emit.lowering.one_minus(emit, y))
 
 
 @_elementwise("Tanh", (13,))
 def tanh(emit: GraphWriter, x: str, y: str) -> str:
     """Return f' = 1 - y^2."""
-    return emit.op("Sub", emit.scalar(1, y), emit.op("Mul", y, y))
+    return emit.lowering.one_minus(emit, emit.op("Mul", y, y))
 
 
 @_elementwise("Erf", (13,))
@@ -132,7 +132,7 @@ def tan(emit: GraphWriter, x: str, y: str) -> str:
 @_elementwise("Asin", (7, 22))
 def asin(emit: GraphWriter, x: str, y: str) -> str:
     """Return f' = 1 / sqrt(1 - x^2)."""
-    return emit.op("Reciprocal", emit.op("Sqrt", tanh(emit, y, x)))
+    return emit.op("Reciprocal", emit.op("Sqrt", _one_minus_square(emit, x)))
 
 
 @_elementwise("Acos", (7, 22))
@@ -168,13 +168,13 @@ def asinh(emit: GraphWriter, x: str, y: str) -> str:
 @_elementwise("Acosh", (9, 22))
 def acosh(emit: GraphWriter, x: str, y: str) -> str:
     """Return f' = 1 / sqrt(x^2 - 1)."""
-    return emit.op("Reciprocal", emit.op("Sqrt", emit.op("Neg", tanh(emit, y, x))))
+    return emit.op("Reciprocal", emit.op("Sqrt", emit.op("Neg", _one_minus_square(emit, x))))
 
 
 @_elementwise("Atanh", (9, 22))
 def atanh(emit: GraphWriter, x: str, y: str) -> str:
     """Return f' = 1 / (1 - x^2)."""
-    return emit.op("Reciprocal", tanh(emit, y, x))
+    return emit.op("Reciprocal", _one_minus_square(emit, x))
 
 
 @gradient_rule("Neg", (13,))
@@ -182,3 +182,7 @@ def neg(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Gr
     """Return dx = -g."""
     g = first(grads)
     return [emit.op("Neg", g)]
+
+
+def _one_minus_square(emit: GraphWriter, x: str) -> str:
+    return emit.op("Sub", emit.scalar(1, x), emit.op("Mul", x, x))
