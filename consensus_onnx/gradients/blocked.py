@@ -4,7 +4,7 @@ Convolutions of float32 pictures run on blocks of channels (NCHWc). A sum or pro
 that it reads is in it: one plain operand, such as the gradient of an average over positions or of a ConvTranspose,
 takes every mask and shortcut behind it out of the layout and back, and no sum is fused into its convolution. A plain
 tensor gets into the layout by a convolution; here by a depthwise one with ones, which changes no number. In ResNet-50's
-gradient 28 tensors are reordered instead of 61.
+gradient 21 tensors are reordered instead of 61; what it gains is measured by tests/benchmarks/blocked_gain.py.
 """
 
 from __future__ import annotations
