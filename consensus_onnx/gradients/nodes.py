@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from onnx import NodeProto, helper
@@ -29,12 +29,15 @@ class NodeView:
         What is known about the tensors of the graph.
     wanted : frozenset of int
         Positions of the inputs whose gradient leads on to the input; rules may answer None for the others.
+    makers : mapping of str to NodeProto
+        The nodes on the gradient's way, by what they make.
     """
 
     proto: NodeProto
     version: int
     facts: Facts
     wanted: frozenset[int]
+    makers: Mapping[str, NodeProto] = field(default_factory=dict)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -50,6 +53,10 @@ class NodeView:
     def label(self) -> str:
         """The node's name, or its first output where it has none."""
         return self.proto.name or self.proto.output[0]
+
+    def made_by(self, position: int) -> NodeProto | None:
+        """Return the node that makes an input, where it is on the gradient's way."""
+        return self.makers.get(self.proto.input[position])
 
     def has_input(self, position: int) -> bool:
         """Say whether an optional input is given."""

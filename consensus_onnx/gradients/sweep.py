@@ -93,6 +93,7 @@ def sweep(on_path: Sequence[NodeProto], moved: set[str], output: str, wrt: str, 
     """
     opsets = emit.facts.opsets
     pending: dict[str, list[str]] = {output: [seed]}
+    makers = {name: node for node in on_path for name in node.output}
     for node in reversed(on_path):
         grads = [accumulate(pending.pop(name, []), emit) for name in node.output]
         if all(grad is None for grad in grads):
@@ -101,7 +102,7 @@ def sweep(on_path: Sequence[NodeProto], moved: set[str], output: str, wrt: str, 
         if rule is None:
             raise missing_rules_error(missing_rules([node], opsets), emit.opset)
         wanted = frozenset(position for position, name in enumerate(node.input) if name in moved)
-        view = NodeView(node, version_of(node, opsets), emit.facts, wanted)
+        view = NodeView(node, version_of(node, opsets), emit.facts, wanted, makers)
         emit.scope = view.label
         answer = rule(view, grads, emit)
         _check(view, answer, emit)
