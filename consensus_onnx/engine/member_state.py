@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypeAlias
@@ -124,3 +125,17 @@ def facts_digest(facts: ModelFacts) -> str:
         "output": asdict(facts.output),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def copies_among(states: Sequence[MemberState]) -> list[MemberState]:
+    """Return the members whose file is there twice; whether their external weights are the same, opening tells."""
+    counts = Counter(state.file_digest for state in states)
+    return [state for state in states if counts[state.file_digest] > 1]
+
+
+def by_model(states: Sequence[MemberState]) -> list[list[MemberState]]:
+    """Group members that are one model under several names: they share their place in the store."""
+    groups: dict[str | int, list[MemberState]] = {}
+    for state in states:
+        groups.setdefault(id(state) if state.facts is None else state.digest, []).append(state)
+    return list(groups.values())

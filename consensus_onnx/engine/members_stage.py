@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
@@ -19,7 +19,7 @@ from consensus_onnx.engine.jobs import MemberJob
 from consensus_onnx.engine.keys import unit_key
 from consensus_onnx.engine.limits import limits_of
 from consensus_onnx.engine.map_coding import UncodableError
-from consensus_onnx.engine.member_state import OPENING, MemberState, UnitName
+from consensus_onnx.engine.member_state import OPENING, MemberState, UnitName, by_model, copies_among
 from consensus_onnx.engine.presence import FolderPresence
 from consensus_onnx.engine.provenance import note_containment
 from consensus_onnx.engine.receipts import Journal
@@ -94,15 +94,15 @@ class MembersStage:
 
     def predict(self, states: Sequence[MemberState]) -> None:
         """Open and predict what is missing, explain nothing."""
-        self.open_members(_copies(states))
+        self.open_members(copies_among(states))
         self._run([state for state in states if state.alive and not self._known(state)], predict=True)
 
     def explain(self, states: Sequence[MemberState], target_of: TargetOf) -> None:
         """Open, predict and explain what is missing."""
-        self.open_members(_copies(states))
+        self.open_members(copies_among(states))
         whole = len(self.images) * len(self.explainers)
         known = {id(state) for state in states if state.alive and self._known(state)}
-        models = _by_model([state for state in states if state.alive])
+        models = by_model([state for state in states if state.alive])
         missing = [
             len(list(self._missing_units(state, target_of))) if id(state) in known else whole for state, *_ in models
         ]
@@ -123,7 +123,7 @@ class MembersStage:
         if not states:
             return
         compile_kernels()  # here, since a worker may not write Numba's cache
-        models = _by_model(states)
+        models = by_model(states)
         work = _Work(deque(state for state, *_ in models), predict, target_of)
         engine = self.settings.engine
         run_tasks(lambda: self._next_task(work), engine.workers, limits_of(engine))
@@ -380,20 +380,6 @@ def _written(unit: UnitName) -> str:
     """Return a unit's name as it stands in a journal and in a message: 'lime/3', 'opening'."""
     what, row = unit
     return what if unit == OPENING else f"{what}/{row}"
-
-
-def _copies(states: Sequence[MemberState]) -> list[MemberState]:
-    """Return the members whose file is there twice; whether their external weights are the same, opening tells."""
-    counts = Counter(state.file_digest for state in states)
-    return [state for state in states if counts[state.file_digest] > 1]
-
-
-def _by_model(states: Sequence[MemberState]) -> list[list[MemberState]]:
-    """Group members that are one model under several names: they share their place in the store."""
-    groups: dict[str | int, list[MemberState]] = {}
-    for state in states:
-        groups.setdefault(id(state) if state.facts is None else state.digest, []).append(state)
-    return list(groups.values())
 
 
 def _as_stored(receipt: dict[str, Any]) -> dict[str, Any]:

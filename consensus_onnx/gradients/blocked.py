@@ -74,10 +74,12 @@ class _Layout:
             self.blocked.add(node.output[0])
 
     def _makes_blocked(self, node: NodeProto) -> bool:
+        if node.domain:
+            return False
         if node.op_type == "Conv":
-            return is_blocked_convolution(node, self._emit)
+            return _is_blocked_convolution(node, self._emit)
         if node.op_type in _BINARY:
-            return all(name in self.blocked and fits(name, node.output[0], self._emit) for name in node.input)
+            return all(name in self.blocked and _fits(name, node.output[0], self._emit) for name in node.input)
         if not node.input or node.input[0] not in self.blocked:
             return False
         if node.op_type == "Clip":  # where it is fused into the convolution before it
@@ -89,14 +91,16 @@ def _saved(nodes: Sequence[NodeProto], blocked: set[str], emit: GraphWriter) -> 
     """Return what a tensor, were it blocked, would save on its ways to convolutions; only of those with such a way."""
     saved: dict[str, int] = {}
     for node in reversed(nodes):
-        if node.op_type == "Conv" and is_blocked_convolution(node, emit):
+        if node.domain:
+            continue
+        if node.op_type == "Conv" and _is_blocked_convolution(node, emit):
             saved.setdefault(node.input[0], 0)
-        if not node.output or node.output[0] not in saved:
+        if node.output[0] not in saved:
             continue
         ahead = saved[node.output[0]]
         if node.op_type in _KEEPING:
             saved[node.input[0]] = saved.get(node.input[0], 0) + ahead
-        if node.op_type in _BINARY and all(fits(name, node.output[0], emit) for name in node.input):
+        if node.op_type in _BINARY and all(_fits(name, node.output[0], emit) for name in node.input):
             for name in node.input:
                 others = [other for other in node.input if other != name]
                 if others and blocked.issuperset(others):
@@ -105,7 +109,7 @@ def _saved(nodes: Sequence[NodeProto], blocked: set[str], emit: GraphWriter) -> 
     return saved
 
 
-def is_blocked_convolution(node: NodeProto, emit: GraphWriter) -> bool:
+def _is_blocked_convolution(node: NodeProto, emit: GraphWriter) -> bool:
     """Say whether a Conv runs in the blocked layout."""
     weight = emit.fact(node.input[1]).constant
     if weight is None or weight.ndim != 4 or weight.dtype != np.float32:
@@ -118,7 +122,7 @@ def is_blocked_convolution(node: NodeProto, emit: GraphWriter) -> bool:
     return group == 1 or depthwise or (inputs % _BLOCK == 0 and outputs // group % _BLOCK == 0)
 
 
-def fits(name: str, like: str, emit: GraphWriter) -> bool:
+def _fits(name: str, like: str, emit: GraphWriter) -> bool:
     """Say whether a tensor is computed, float32 pictures in enough channels, and of another's sizes."""
     fact = emit.fact(name)
     if fact.constant is not None or fact.elem_type != TensorProto.FLOAT or fact.shape is None or len(fact.shape) != 4:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 # What every Python process of the audit imports first. Workers may not open files: the descriptor is open before that.
 _WATCH = """
-import os, sys, threading, time
+import os, sys, time
 _log = os.open(os.environ["AUDIT_SHARES_LOG"], os.O_WRONLY | os.O_APPEND)
 
 def _watch(ort):

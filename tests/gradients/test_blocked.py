@@ -135,3 +135,11 @@ def test_slopes_of_squashing_activations_stay_in_it(activation: str, tmp_path: P
     model = model_of(text, **{name: weight.astype(np.float32) for name, weight in weights.items()})
     # Into it: the picture, the seed. Out of it: the output, and the gradient of the picture.
     assert reorderings(gradient_model(model), tmp_path) <= 4
+
+
+def test_operators_of_others_that_bear_a_familiar_name_are_left_alone() -> None:
+    model = model_of("g (float[N,3] x) => (float[N,3] y) { y = Tanh(x) }")
+    model.opset_import.append(onnx.helper.make_opsetid("my.ops", 1))
+    model.graph.node.append(onnx.helper.make_node("Conv", ["x"], ["z"], domain="my.ops"))
+    model.graph.output.append(onnx.helper.make_tensor_value_info("z", onnx.TensorProto.FLOAT, ["N", 3]))
+    assert "grad/x" in {info.name for info in gradient_model(model, output="y").graph.output}

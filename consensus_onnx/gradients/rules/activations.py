@@ -159,8 +159,11 @@ def gelu(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[G
 def swish(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
     """Return dx = g (s + alpha y (1 - s)), with s = sigmoid(alpha x)."""
     g = first(grads)
-    x, y = node.inputs[0], node.outputs[0]
     alpha = node.real("alpha", 1.0)
-    s = emit.op("Sigmoid", emit.scaled(x, alpha))
-    rest = emit.op("Mul", emit.scaled(y, alpha), emit.lowering.one_minus(emit, s))
-    return [emit.op("Mul", g, emit.op("Add", s, rest))]
+    s = emit.op("Sigmoid", emit.scaled(node.inputs[0], alpha))
+    return [swish_gradient(emit, g, s, emit.scaled(node.outputs[0], alpha))]
+
+
+def swish_gradient(emit: GraphWriter, g: str, s: str, y: str) -> str:
+    """Return g (s + y (1 - s)), with s a sigmoid."""
+    return emit.op("Mul", g, emit.op("Add", s, emit.op("Mul", y, emit.lowering.one_minus(emit, s))))
