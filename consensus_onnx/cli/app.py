@@ -59,21 +59,35 @@ class _Commands(click.Group):
         before = signal.signal(signal.SIGTERM, _terminate)
         try:
             return super().invoke(ctx)
-        except ConsensusError as error:
-            _leave(str(error), EXIT_BROKEN)
-        except KeyboardInterrupt:
-            _leave("interrupted; run the same command again to go on where it stopped", EXIT_INTERRUPTED)
-        except _Terminated:
-            _leave("terminated; run the same command again to go on where it stopped", EXIT_TERMINATED)
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(EXIT_BROKEN)
+        except (Exception, KeyboardInterrupt, _Terminated) as error:
+            match _signal_behind(error) or error:
+                case KeyboardInterrupt():
+                    _leave("interrupted; run the same command again to go on where it stopped", EXIT_INTERRUPTED)
+                case _Terminated():
+                    _leave("terminated; run the same command again to go on where it stopped", EXIT_TERMINATED)
+                case ConsensusError():
+                    _leave(str(error), EXIT_BROKEN)
+                case BrokenPipeError():
+                    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                    sys.exit(EXIT_BROKEN)
+            raise
         finally:  # what comes while Python leaves would be raised among what libraries do then, and shown as theirs
             signal.signal(signal.SIGTERM, before)
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
     raise _Terminated
+
+
+def _signal_behind(error: BaseException | None) -> BaseException | None:
+    """Return the signal that an exception comes from; None if it comes from none.
+
+    A library may turn what is raised in it into an exception of its own: a signal while ONNX Runtime is imported comes
+    out as ImportError, "initialization failed".
+    """
+    while error is not None and not isinstance(error, (KeyboardInterrupt, _Terminated)):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _leave(text: str, code: int) -> NoReturn:

@@ -8,7 +8,9 @@ tests/references/timm_export.py writes it):
 
     python tests/benchmarks/gradient_ratios.py --torch TORCH_PYTHON resnet50/model.onnx
 
-The gradient is of the logits by the input; the pass computes the outputs too. --profile adds where the time goes.
+The gradient is of the logits by the input; the pass computes the outputs too. With --pieces 1 2 4, all three also deal
+with the same number of pictures in passes of these sizes, and each is told at its quickest: how SmoothGrad makes them.
+--profile adds where the time goes.
 """
 
 from __future__ import annotations
@@ -45,32 +47,59 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--torch", metavar="TORCH_PYTHON")
     parser.add_argument("--profile", action="store_true", help="milliseconds per picture of each kind of operator")
+    parser.add_argument("--pieces", type=int, nargs="+", default=[], help="sizes of smaller passes to try, too")
     options = parser.parse_args()
     for path in options.models:
         forward, gradient = onnx.load(path), gradient_model(path)
-        feeds = random_feeds(gradient, options.batch)
         settings = RuntimeSettings(threads=options.threads)
         models = {"forward": forward, "gradient": gradient}
-        passes = {name: session_pass(model, feeds, settings) for name, model in models.items()}
-        if options.torch:
-            passes["torch"] = torch_pass(options.torch, path.parent.name, options.batch, options.threads)
-        best = dict.fromkeys(passes, np.inf)
-        for _ in range(options.rounds):
-            for name, once in passes.items():
-                time.sleep(_PAUSE)
-                best[name] = min(best[name], once() / options.batch * 1e3)
-        one, both = best["forward"], best["gradient"]
-        line = f"{path.parent.name}/{path.name}: forward {one:.2f} ms, with gradient {both:.2f} ms per picture"
-        line += f", ratio {both / one:.2f}"
-        if options.torch:
-            line += f"; PyTorch {best['torch']:.2f} ms, {best['torch'] / both:.2f} times ours"
-        sys.stdout.write(line + "\n")
+        passes: dict[tuple[str, int], Callable[[], float]] = {}
+        for size in (options.batch, *options.pieces):
+            feeds = random_feeds(gradient, size)
+            passes |= {(name, size): session_pass(model, feeds, settings) for name, model in models.items()}
+            if options.torch:
+                passes["torch", size] = torch_pass(options.torch, path.parent.name, size, options.threads)
+        best = least_milliseconds(passes, options.batch, options.rounds)
+        sys.stdout.write(f"{path.parent.name}/{path.name}: {told(best, options.batch)}\n")
+        if options.pieces:
+            sys.stdout.write(f"  each in its quickest passes: {told(best)}\n")
         if options.profile:
+            feeds = random_feeds(gradient, options.batch)
             for name, model in models.items():
                 spent = profile(model, feeds, options.threads)
                 whole = sum(spent.values())
                 shares = ", ".join(f"{kind} {ms / options.batch:.2f}" for kind, ms in spent.most_common(14))
                 sys.stdout.write(f"  {name} {whole / options.batch:.2f}: {shares}\n")
+
+
+def least_milliseconds(
+    passes: dict[tuple[str, int], Callable[[], float]], pictures: int, rounds: int
+) -> dict[tuple[str, int], float]:
+    """Return the milliseconds of a picture in passes of each kind and size, when there are so many pictures."""
+    best = dict.fromkeys(passes, np.inf)
+    for _ in range(rounds):
+        for (name, size), once in passes.items():
+            time.sleep(_PAUSE)
+            seconds = sum(once() for _ in range(pictures // size))
+            best[name, size] = min(best[name, size], seconds / (pictures // size * size) * 1e3)
+    return best
+
+
+def told(best: dict[tuple[str, int], float], batch: int | None = None) -> str:
+    """Return times and ratios in words: of passes of one size, or of each kind at its quickest."""
+    sizes = {
+        name: min((size for kind, size in best if kind == name), key=lambda size: best[name, size]) for name, _ in best
+    }
+    if batch is not None:
+        sizes = dict.fromkeys(sizes, batch)
+    least = {name: best[name, size] for name, size in sizes.items()}
+    of = {name: f" (by {size})" if batch is None else "" for name, size in sizes.items()}
+    one, both = least["forward"], least["gradient"]
+    line = f"forward {one:.2f} ms{of['forward']}, with gradient {both:.2f} ms{of['gradient']} per picture"
+    line += f", ratio {both / one:.2f}"
+    if "torch" in least:
+        line += f"; PyTorch {least['torch']:.2f} ms{of['torch']}, {least['torch'] / both:.2f} times ours"
+    return line
 
 
 def random_feeds(gradient: onnx.ModelProto, batch: int) -> dict[str, AnyArray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -273,3 +274,37 @@ def test_help_costs_no_numpy_and_no_runtime() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ})
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+# What pybind11 makes of a signal while ONNX Runtime is imported.
+STOPPED_AT_IMPORT = """
+import os, signal, sys
+class Importing:
+    def find_spec(self, name, path=None, target=None):
+        if name == "onnxruntime":
+            try:
+                signal.raise_signal({number})
+            except BaseException as error:
+                raise ImportError("initialization failed") from error
+sys.meta_path.insert(0, Importing())
+from consensus_onnx.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_a_signal_that_a_library_wraps_is_still_a_signal(
+    number: signal.Signals, code: int, word: str, files: Files, tmp_path: Path
+) -> None:
+    program = STOPPED_AT_IMPORT.format(number=int(number))
+    arguments = ["audit", str(files.models), "--images", str(files.pictures), "--out", str(tmp_path / "run"), *QUICK]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        code,
+        f"{word}; run the same command again to go on where it stopped",
+    )
+    assert "Traceback" not in done.stderr
