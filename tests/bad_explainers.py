@@ -52,6 +52,8 @@ class Misbehaving:
                 values[0, 0] = np.nan
             if self.how == "shape":
                 values = values[0]
+            if self.how == "pace":
+                member.paces["lanes"] = -1
             if self.how == "raise":
                 raise RuntimeError("<script>\x1b[31m" + "x" * 5000)
         error = co.ExplanationError(np.zeros_like(values), float("nan"))

@@ -15,7 +15,7 @@ from consensus_onnx.committee.batching import with_symbolic_batch
 from consensus_onnx.committee.discovery import Member
 from consensus_onnx.committee.facts import ModelFacts
 from consensus_onnx.committee.loading import load_model
-from consensus_onnx.committee.pacing import SIZES, Pace, quickest
+from consensus_onnx.committee.pacing import SIZES, Pace, Paces, quickest
 from consensus_onnx.committee.preprocessing import input_tensor
 from consensus_onnx.errors import ModelError
 from consensus_onnx.runtime import RuntimeSettings
@@ -44,8 +44,9 @@ class Classifier:
         How it runs.
     session : onnxruntime.InferenceSession
         The open session.
-    paced : bool
-        Whether the number of pictures per pass, where the runtime settings leave it open, is found by timing.
+    paces : dict of str to int, or None
+        How its passes are quickest, where the runtime settings leave it open: what is known of `pacing.PACES`, and
+        what is found by timing from now on. None is as set: nothing is timed.
     """
 
     member: Member
@@ -53,7 +54,7 @@ class Classifier:
     loosened: bool
     runtime: RuntimeSettings
     session: Any
-    paced: bool = False
+    paces: Paces | None = None
     _derived: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def derived(self, key: str, make: Callable[[], T]) -> T:
@@ -92,9 +93,11 @@ class Classifier:
         """
         if self.facts.input.batch:
             return self.facts.input.batch
-        if self.paced and not self.runtime.batch and self.provider == "cpu":
-            return self.ceiling.under(self.pace_for(key, run, each).batch)
-        return self.ceiling.under(self.runtime.batch_for(self.provider))
+        if self.paces is None or self.runtime.batch or self.provider != "cpu":
+            return self.ceiling.under(self.runtime.batch_for(self.provider))
+        if key not in self.paces:
+            self.paces[key] = self.pace_for(key, run, each).batch
+        return self.ceiling.under(self.paces[key])
 
     def pace_for(self, key: str, run: Callable[[int], object], each: int = 4) -> Pace:
         """Return how many pictures a kind of pass takes and how long a picture lasts then; timed once.

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from consensus_onnx.committee.classifier import Classifier
-from consensus_onnx.committee.pacing import Pace
+from consensus_onnx.committee.pacing import Pace, Paces
 from consensus_onnx.errors import ModelError
 from consensus_onnx.runtime import open_session, serialise
 from consensus_onnx.runtime.memory import ran_out_of_memory, shrinking
@@ -70,6 +70,8 @@ class Lanes:
                 if not ran_out_of_memory(error):
                     raise
                 self.member, self.count = self.alone, 1
+                if self.alone.paces is not None:
+                    self.alone.paces["lanes"] = 1
             else:
                 return
         work(self.member, self._pieces(total, size))
@@ -102,24 +104,47 @@ class Lanes:
 
 
 def lanes_of(classifier: Classifier) -> Lanes:
-    """Return how a member's forward passes are made; timed once per opened member where it is paced, else one lane."""
+    """Return how a member's forward passes are made: as known, or timed once where it is paced, else one lane."""
     return classifier.derived("lanes", lambda: _quickest_lanes(classifier))
 
 
 def _quickest_lanes(classifier: Classifier) -> Lanes:
-    alone, threads = Lanes(classifier, classifier), classifier.runtime.all_threads
-    if not classifier.paced or classifier.provider != "cpu" or threads == 1:
+    alone, threads, paces = Lanes(classifier, classifier), classifier.runtime.all_threads, classifier.paces
+    if paces is None or classifier.provider != "cpu" or threads == 1:
         return alone
-    single = replace(classifier.runtime, threads=1)
-    chosen, pace = alone, alone.pace()
+    if "lanes" not in paces:
+        chosen = _timed_lanes(alone, threads)
+        paces |= {"lanes": chosen.count, **(chosen.member.paces or {})}
+        return chosen
+    if paces["lanes"] == 1:
+        return alone
+    return _unless_memory_is_short(lambda: _several_lanes(classifier, threads, paces), alone)
+
+
+def _timed_lanes(alone: Lanes, threads: int) -> Lanes:
+    classifier, chosen, pace = alone.alone, alone, alone.pace()
+
+    def quicker() -> Lanes:
+        several = _several_lanes(classifier, threads, {})
+        return several if several.pace().beats(pace) else alone
+
     if pace.seconds * threads < _LONG:
-        try:
-            session = open_session(serialise(classifier.load()), single)
-            several = Lanes(classifier, replace(classifier, runtime=single, session=session, _derived={}), threads)
-            chosen = several if several.pace().beats(pace) else alone
-        except ModelError as error:
-            if not ran_out_of_memory(error):
-                raise
+        chosen = _unless_memory_is_short(quicker, alone)
     for member in {id(member): member for member in (classifier, chosen.member)}.values():  # larger passes were tried
         member.session.run(None, {member.facts.input.name: member.blank(member.batch)}, shrinking())
     return chosen
+
+
+def _several_lanes(classifier: Classifier, threads: int, paces: Paces) -> Lanes:
+    single = replace(classifier.runtime, threads=1)
+    session = open_session(serialise(classifier.load()), single)
+    return Lanes(classifier, replace(classifier, runtime=single, session=session, paces=paces, _derived={}), threads)
+
+
+def _unless_memory_is_short(make: Callable[[], Lanes], alone: Lanes) -> Lanes:
+    try:
+        return make()
+    except ModelError as error:
+        if not ran_out_of_memory(error):
+            raise
+        return alone

@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from consensus_onnx.arrays import AnyArray, Float32Array
 from consensus_onnx.committee import ModelFacts
+from consensus_onnx.committee.pacing import Paces
+from consensus_onnx.engine.pace_memory import paces_from
 from consensus_onnx.engine.supervisor import WorkerError
 from consensus_onnx.engine.wire import Message
 from consensus_onnx.explainers import Explainer
@@ -62,6 +64,14 @@ def explanation_in(
         "r2": _number(answer, "r2", (int, float, type(None)), what),
     }
     return numbers, arrays
+
+
+def paces_in(answer: Message) -> Paces:
+    """Return how a member's passes were found to be quickest, by the worker that explained with it."""
+    try:
+        return paces_from(answer.header["paces"])
+    except (KeyError, ValueError) as error:
+        raise WorkerError("bad_output", f"its way to make passes is not told: {printable(str(error))}") from error
 
 
 def image_in(

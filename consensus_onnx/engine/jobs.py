@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from consensus_onnx.committee import Member
+from consensus_onnx.committee.pacing import Paces
 from consensus_onnx.explainers import Explainer
 from consensus_onnx.images import CanvasSettings, Item, Superpixels
 from consensus_onnx.runtime import RuntimeSettings
@@ -48,6 +49,8 @@ class MemberJob:
         Of everything random.
     store : Path
         The run folder, from which canvases and superpixels are read.
+    paces : dict of str to int
+        What is known of how its passes are quickest.
     """
 
     member: Member
@@ -55,6 +58,7 @@ class MemberJob:
     explainers: tuple[Explainer, ...]
     seed: int
     store: Path
+    paces: Paces
 
 
 @dataclass(frozen=True)

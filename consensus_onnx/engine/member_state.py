@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from consensus_onnx.committee import Member, ModelFacts
 from consensus_onnx.engine.failures import Failure
+from consensus_onnx.engine.pace_memory import PaceMemory
 
 UnitName: TypeAlias = tuple[str, int]
 """An explainer, or `PREDICTION`, and the row of an image."""
@@ -53,6 +54,8 @@ class MemberState:
         Whether its pictures are predicted one a command, to find the one that costs workers.
     batch : int
         Pictures per forward pass after memory ran out; 0 is as set.
+    paces : PaceMemory
+        How its passes are quickest; known from its first worker on.
     started : float or None
         When its first worker was started.
     """
@@ -71,6 +74,7 @@ class MemberState:
     lost: dict[UnitName, int] = field(default_factory=dict)
     one_by_one: bool = False
     batch: int = 0
+    paces: PaceMemory = field(default_factory=PaceMemory)
     started: float | None = None
 
     @property

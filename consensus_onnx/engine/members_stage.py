@@ -10,7 +10,14 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from consensus_onnx.committee import ModelFacts
-from consensus_onnx.engine.answers import containment_in, explanation_in, facts_in, probabilities_in, trouble_in
+from consensus_onnx.engine.answers import (
+    containment_in,
+    explanation_in,
+    facts_in,
+    paces_in,
+    probabilities_in,
+    trouble_in,
+)
 from consensus_onnx.engine.events import Listener, MemberFinished, MemberStarted, Notice, Planned, UnitDone
 from consensus_onnx.engine.failures import MOST_LOST, PREDICTION, Failure, Quarantine, held_in
 from consensus_onnx.engine.folder import explainer_identity
@@ -20,6 +27,7 @@ from consensus_onnx.engine.keys import unit_key
 from consensus_onnx.engine.limits import limits_of
 from consensus_onnx.engine.map_coding import UncodableError
 from consensus_onnx.engine.member_state import OPENING, MemberState, UnitName, by_model, copies_among
+from consensus_onnx.engine.pace_memory import PaceMemory
 from consensus_onnx.engine.presence import FolderPresence
 from consensus_onnx.engine.provenance import note_containment
 from consensus_onnx.engine.receipts import Journal
@@ -140,7 +148,10 @@ class MembersStage:
         runtime: RuntimeSettings = self.settings.runtime
         threads = runtime.threads or threads_per_worker(self.settings.engine.workers)
         runtime = replace(runtime, threads=threads, batch=state.batch or runtime.batch)
-        job = MemberJob(state.member, runtime, self.explainers, self.settings.seed, self.store.folder)
+        state.paces = PaceMemory.of(state.declared_digest, runtime)
+        job = MemberJob(
+            state.member, runtime, self.explainers, self.settings.seed, self.store.folder, state.paces.known
+        )
         return Task(job, self._script(state, work))
 
     def _script(self, state: MemberState, work: _Work) -> Script:
@@ -229,13 +240,10 @@ class MembersStage:
                 self.presence.check()
                 try:
                     numbers, arrays = explanation_in(answer, explainer, superpixels)
+                    state.paces.learn(paces_in(answer))
                     content, maps = {"key": key, **numbers}, self.settings.storage.maps
                     self.store.commit_explanation(explainer.name, state.digest, image.row, content, arrays, maps)
-                except (
-                    WorkerError,
-                    RowShapeError,
-                    UncodableError,
-                ) as error:  # its worker is as able to answer for the next image
+                except (WorkerError, RowShapeError, UncodableError) as error:  # the worker can still answer for others
                     what = "" if isinstance(error, WorkerError) else f"its {explainer.name} explanation: "
                     state.failures[unit] = Failure("bad_output", f"{what}{error}")
                     continue

@@ -126,7 +126,7 @@ class BenchService(_OneAnswer):
             for explainer in job.explainers
             if not (isinstance(explainer, SmoothGrad) and gradient_obstacles(classifier))
         ]
-        speed = measure_speed(replace(classifier, paced=True), served, canvas, segments, job.rounds)
+        speed = measure_speed(replace(classifier, paces={}), served, canvas, segments, job.rounds)
         return Message(
             {
                 "provider": classifier.provider,

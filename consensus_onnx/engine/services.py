@@ -83,7 +83,7 @@ class MemberService:
 
     def opening(self) -> Message:
         """Open the model and tell its facts."""
-        self._classifier = replace(self._job.member.open(self._job.runtime), paced=True)
+        self._classifier = replace(self._job.member.open(self._job.runtime), paces=dict(self._job.paces))
         return Message({"facts": self._classifier.facts.to_json(), "provider": self._classifier.provider})
 
     def handle(self, command: Mapping[str, Any]) -> Message:
@@ -99,7 +99,8 @@ class MemberService:
         explanation = explainer.explain(
             self._classifier, self._store.canvas(index), command["target"], self._job.seed, segments=segments
         )
-        return explanation_message(explanation, np.float64 if explainer.kind == "superpixel" else np.float32)
+        message = explanation_message(explanation, np.float64 if explainer.kind == "superpixel" else np.float32)
+        return replace(message, header={**message.header, "paces": self._classifier.paces})
 
 
 def service_of(job: Job) -> Service:

@@ -118,8 +118,10 @@ class GradientSession:
             self.classifier.ceiling.run(size, 1, lambda fewer: self._add(blank[:fewer], 0, state, options))
 
         def quickest() -> int:
+            paces = self.classifier.paces
+            known = paces is None or "gradient_batch" in paces
             batch = self.classifier.batch_for("gradient_batch", run, each=2)
-            if self.classifier.paced and self.classifier.provider == "cpu":
+            if not known and self.classifier.provider == "cpu":
                 run(batch, shrinking())  # larger ones were tried
             return batch
 

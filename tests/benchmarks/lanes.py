@@ -35,7 +35,7 @@ def main() -> None:
 def line(member: co.Member, threads: int) -> str:
     """Return a member's line."""
     runtime = co.RuntimeSettings(provider="cpu", threads=threads)
-    opened = replace(member.open(runtime), paced=True)
+    opened = replace(member.open(runtime), paces={})
     single = replace(runtime, threads=1)
     thread = replace(opened, runtime=single, session=open_session(opened.load(), single), _derived={})
     ways = {"one": Lanes(opened, opened), "several": Lanes(opened, thread, runtime.all_threads)}

@@ -31,7 +31,7 @@ class _Ours:
         declared = MemberDeclaration(file=job["model"], preprocess=scaling, output=OutputDeclaration(kind="logits"))
         member = co.Member("network", "network", Path(job["model"]), declared)
         opened = member.open(co.RuntimeSettings(provider="cpu", threads=job["threads"]))
-        self.classifier = replace(opened, paced=True)  # as in an audit
+        self.classifier = replace(opened, paces={})  # as in an audit
         self.canvas, self.segments = np.load(job["canvas"]), np.load(job["segments"])
         self.target = job.get("target", 0)
 

@@ -111,7 +111,7 @@ def test_the_quicker_way_is_chosen(
     """Two lanes of 2 ms a picture do what takes 4 one at a time; where passes are long, none is tried."""
     plain = open_model(tmp_path, TinyNet())
     runtime = co.RuntimeSettings(provider="cpu", threads=2)
-    paced = replace(plain, paced=True, runtime=runtime, session=Sleepy(plain.session, alone), _derived={})
+    paced = replace(plain, paces={}, runtime=runtime, session=Sleepy(plain.session, alone), _derived={})
     monkeypatch.setattr(
         "consensus_onnx.committee.lanes.open_session", lambda model, settings: Sleepy(open_session(model), each)
     )
@@ -123,7 +123,7 @@ def test_the_quicker_way_is_chosen(
 def test_one_thread_or_an_unpaced_member_has_one_lane(tmp_path: Path) -> None:
     plain = open_model(tmp_path, TinyNet())
     assert lanes_of(plain).count == 1
-    assert lanes_of(replace(plain, paced=True, runtime=co.RuntimeSettings(threads=1), _derived={})).count == 1
+    assert lanes_of(replace(plain, paces={}, runtime=co.RuntimeSettings(threads=1), _derived={})).count == 1
 
 
 def test_a_member_is_read_again_only_if_it_is_the_same(tmp_path: Path) -> None:

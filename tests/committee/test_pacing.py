@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import consensus_onnx as co
-from consensus_onnx.committee.pacing import SIZES, quickest
+from consensus_onnx.committee.lanes import lanes_of
+from consensus_onnx.committee.pacing import PACES, SIZES, quickest
 from tiny_models import TinyNet, grid_segments, noise_canvas, open_model
 
 
@@ -42,7 +43,7 @@ def test_the_cheapest_picture_wins(seconds: Callable[[int], float], best: int, l
 def test_a_member_that_is_paced_answers_the_same_bytes(tmp_path: Path) -> None:
     canvas, segments = noise_canvas(7), grid_segments(16, 3)
     plain = open_model(tmp_path, TinyNet())
-    paced = replace(plain, paced=True, _derived={})
+    paced = replace(plain, paces={}, _derived={})
     assert plain.batch == 4
     assert paced.batch in SIZES
     assert paced.batch is paced.batch
@@ -51,7 +52,35 @@ def test_a_member_that_is_paced_answers_the_same_bytes(tmp_path: Path) -> None:
         np.testing.assert_array_equal(one.values, other.values)
 
 
+def test_what_is_known_is_not_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("consensus_onnx.committee.classifier.quickest", None)
+    canvas, segments = noise_canvas(7), grid_segments(16, 3)
+    plain = open_model(tmp_path, TinyNet())
+    for lanes in (1, 2):
+        known = {"lanes": lanes, "batch": 3, "gradient_batch": 5}
+        member = replace(
+            plain, paces=dict(known), runtime=co.RuntimeSettings(provider="cpu", threads=2, batch=0), _derived={}
+        )
+        for explainer in (co.Lime(samples=60), co.SmoothGrad(samples=5)):
+            one, other = (explainer.explain(asked, canvas, segments=segments) for asked in (plain, member))
+            np.testing.assert_array_equal(one.values, other.values)
+        assert (lanes_of(member).count, lanes_of(member).member.batch) == (lanes, 3)
+        assert member.paces == known
+
+
+def test_what_is_found_is_told(tmp_path: Path) -> None:
+    member = replace(
+        open_model(tmp_path, TinyNet()), paces={}, runtime=co.RuntimeSettings(provider="cpu", threads=2, batch=0)
+    )
+    for explainer in (co.Lime(samples=60), co.SmoothGrad(samples=5)):
+        explainer.explain(member, noise_canvas(7), segments=grid_segments(16, 3))
+    assert member.paces is not None
+    assert set(member.paces) == set(PACES)
+    assert member.paces["lanes"] == lanes_of(member).count
+    assert member.paces["batch"] == lanes_of(member).member.batch
+
+
 def test_what_is_set_or_fixed_is_not_timed(tmp_path: Path) -> None:
-    assert replace(open_model(tmp_path, TinyNet(batch=3)), paced=True).batch == 3
+    assert replace(open_model(tmp_path, TinyNet(batch=3)), paces={}).batch == 3
     settings = co.RuntimeSettings(provider="cpu", batch=5)
-    assert replace(open_model(tmp_path, TinyNet()), runtime=settings, paced=True).batch == 5
+    assert replace(open_model(tmp_path, TinyNet()), runtime=settings, paces={}).batch == 5
