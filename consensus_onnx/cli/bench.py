@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 )
 @click.option("--rows", type=click.IntRange(min=20), default=200, show_default=True, help="LIME rows that are timed.")
 @click.option("--draws", type=click.IntRange(min=2), default=8, show_default=True, help="SmoothGrad draws timed.")
-@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="The least of so many counts.")
+@click.option(
+    "--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="How often everything is timed."
+)
 @click.option("--provider", help="auto, cpu or cuda.")
 @click.option("--config", type=click.Path(path_type=Path), help="YAML settings of the audit that is planned.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="One setting, such as lime.samples=200.")
@@ -48,7 +50,8 @@ def bench_command(
 
     For each: pictures per second in bare forward passes at the best batch size, and an explanation's time as a multiple
     of as many such passes; in brackets the share of it that is not spent in ONNX Runtime. SmoothGrad's multiple is that
-    of a gradient pass. Explains one picture; times are the least of several rounds, on a machine that should be idle.
+    of a gradient pass. Explains one picture; times are the least of several rounds, multiples the median of rounds in
+    which bare passes and explanations take turns. The machine should be idle.
 
     \b
     consensus-onnx bench models/ --images photos/
@@ -144,7 +147,7 @@ def _cells(bench: Bench, explainers: Sequence[Any], samples: Mapping[str, int]) 
     cells = [bench.member.name, f"{1 / speed.bare:,.0f}", batch]
     for name in samples:
         one = by_name.get(name)
-        cells.append("-" if one is None else f"{one.multiple(bench.speed.bare):.2f} [{100 * one.outside:.0f} %]")
+        cells.append("-" if one is None else f"{one.multiple:.2f} [{100 * one.outside:.0f} %]")
     return [*cells, f"{sum(bench.seconds(samples).values()):.1f}", bench.provider]
 
 
@@ -188,8 +191,5 @@ def _plain(bench: Bench) -> dict[str, Any]:
         entry["best_batch"] = bench.speed.best_batch
         entry["lanes"], entry["batch"] = bench.speed.lanes, bench.speed.batch
         entry["bare_seconds"] = bench.speed.bare
-        entry["explainers"] = [
-            {**asdict(one), "outside": one.outside, "multiple": one.multiple(bench.speed.bare)}
-            for one in bench.speed.explainers
-        ]
+        entry["explainers"] = [{**asdict(one), "outside": one.outside} for one in bench.speed.explainers]
     return entry

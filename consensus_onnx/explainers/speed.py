@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 from threading import Lock
 from typing import Any
 
@@ -35,21 +36,21 @@ class ExplainerSpeed:
         The least of several rounds, wall clock.
     in_runtime : float
         Seconds of these inside ONNX Runtime.
+    multiple : float
+        Its seconds over those of as many bare forward passes just before it: the median of several rounds, since a
+        machine that others share is by a quarter quicker at one time than a minute later.
     """
 
     name: str
     passes: int
     seconds: float
     in_runtime: float
+    multiple: float
 
     @property
     def outside(self) -> float:
         """The share of the time spent outside ONNX Runtime, 0..1."""
         return 1 - self.in_runtime / self.seconds
-
-    def multiple(self, forward: float) -> float:
-        """The cost as a multiple of as many bare forward passes of `forward` seconds each."""
-        return self.seconds / (self.passes * forward)
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def measure_speed(
     segments: Mapping[str, Int32Array],
     rounds: int = 3,
 ) -> Speed:
-    """Time bare forward passes and explanations of one picture, in turn, and keep the least of each.
+    """Time bare forward passes and explanations of one picture, in turn.
 
     Parameters
     ----------
@@ -101,7 +102,7 @@ def measure_speed(
     segments : dict of str to int32 (H, W)
         Superpixels, by the name of each explainer that needs some.
     rounds : int
-        How often everything is timed; one more is spent on warming up.
+        How often everything is timed, at least once; one more is spent on warming up.
 
     Raises
     ------
@@ -114,21 +115,27 @@ def measure_speed(
     forward = {size: _least(alone, size) for size in sorted({*sizes, classifier.batch})}
     best = min(forward, key=lambda size: forward[size])
     ways = [(alone, best), (lanes, lanes.member.batch)]
-    bare, passes = np.inf, best
-    found: dict[str, ExplainerSpeed] = {}
-    for number in range(rounds + 1):
+    passes = best
+    bare: list[float] = []
+    found: dict[str, list[ExplainerSpeed]] = {explainer.name: [] for explainer in explainers}
+    for _ in range(rounds + 1):
         # Which batch is best was found in a fifth of a second each; the one an audit uses may have been unlucky.
-        seconds = min(_bare(way, size, passes) for way, size in ways)
-        bare = min(bare, seconds) if number else np.inf
+        bare.append(min(_bare(way, size, passes) for way, size in ways))
         for explainer, member, watch in watched:
             watch.seconds = 0.0
             began = time.perf_counter()
             made = explainer.explain(member, canvas, segments=segments.get(explainer.name))
-            speed = ExplainerSpeed(explainer.name, made.samples, time.perf_counter() - began, watch.seconds)
+            seconds = time.perf_counter() - began
+            multiple = seconds / (made.samples * bare[-1])
+            found[explainer.name].append(ExplainerSpeed(explainer.name, made.samples, seconds, watch.seconds, multiple))
             passes = max(passes, made.samples)
-            if number == 1 or (number > 1 and speed.seconds < found[explainer.name].seconds):
-                found[explainer.name] = speed
-    return Speed(forward, lanes.count, lanes.member.batch, float(bare), tuple(found.values()))
+    each = tuple(_of_rounds(speeds[1:]) for speeds in found.values())
+    return Speed(forward, lanes.count, lanes.member.batch, min(bare[1:]), each)
+
+
+def _of_rounds(speeds: Sequence[ExplainerSpeed]) -> ExplainerSpeed:
+    least = min(speeds, key=lambda speed: speed.seconds)
+    return replace(least, multiple=median(speed.multiple for speed in speeds))
 
 
 class _Watch:
