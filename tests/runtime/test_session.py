@@ -46,6 +46,7 @@ def test_settings_reach_the_session() -> None:
     assert options.graph_optimization_level.name == "ORT_ENABLE_BASIC"
     assert options.get_session_config_entry("session.load_model_format") == "ONNX"
     assert options.get_session_config_entry("optimization.constant_folding_max_output_size_in_bytes") == "67108864"
+    assert options.get_session_config_entry("session.force_spinning_stop") == "1"
 
 
 def test_the_buffers_of_a_graph_of_many_nodes_are_not_planned() -> None:
