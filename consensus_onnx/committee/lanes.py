@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from consensus_onnx.committee.classifier import Classifier
-from consensus_onnx.committee.pacing import Pace, Paces
+from consensus_onnx.committee.pacing import Pace, Paces, duel
 from consensus_onnx.errors import ModelError
 from consensus_onnx.runtime import open_session, serialise
 from consensus_onnx.runtime.memory import ran_out_of_memory, shrinking
@@ -78,14 +78,22 @@ class Lanes:
 
     def pace(self) -> Pace:
         """Return how many pictures a pass takes and the seconds of a picture; timed once, and kept by the member."""
-        passes = _PASSES * self.count
+        return self._of_a_picture(self.member.pace_for("batch", self._try_passes))
 
+    def beats(self, other: Lanes) -> bool:
+        """Say whether this way saves enough to be worth its memory, each in passes of its own size, in turn."""
+        ours, theirs = duel(self._try_passes, self.pace().batch, other._try_passes, other.pace().batch)
+        return self._of_a_picture(ours).beats(other._of_a_picture(theirs))
+
+    def _try_passes(self, size: int) -> None:
         def ask(member: Classifier, pieces: Iterator[slice]) -> None:
             for piece in pieces:
                 member.raw(member.blank(piece.stop - piece.start))
 
-        found = self.member.pace_for("batch", lambda size: self.over(passes * size, ask, size))
-        return Pace(found.batch, found.seconds / passes)
+        self.over(_PASSES * self.count * size, ask, size)
+
+    def _of_a_picture(self, tried: Pace) -> Pace:
+        return replace(tried, seconds=tried.seconds / (_PASSES * self.count))
 
     def _side_by_side(self, work: Work, pieces: Iterator[slice]) -> None:
         """Work in every lane; when one fails, or somebody presses Ctrl-C, the others find nothing left to do."""
@@ -122,13 +130,13 @@ def _quickest_lanes(classifier: Classifier) -> Lanes:
 
 
 def _timed_lanes(alone: Lanes, threads: int) -> Lanes:
-    classifier, chosen, pace = alone.alone, alone, alone.pace()
+    classifier, chosen = alone.alone, alone
 
     def quicker() -> Lanes:
         several = _several_lanes(classifier, threads, {})
-        return several if several.pace().beats(pace) else alone
+        return several if several.beats(alone) else alone
 
-    if pace.seconds * threads < _LONG:
+    if alone.pace().seconds * threads < _LONG:
         chosen = _unless_memory_is_short(quicker, alone)
     for member in {id(member): member for member in (classifier, chosen.member)}.values():  # larger passes were tried
         member.session.run(None, {member.facts.input.name: member.blank(member.batch)}, shrinking())

@@ -44,7 +44,7 @@ def line(member: co.Member, threads: int) -> str:
     for _ in range(ROUNDS):
         for name, way in ways.items():
             best[name] = max(best[name], rate(way, paces[name].seconds))
-    chosen = "side by side" if paces["several"].beats(paces["one"]) else "one at a time"
+    chosen = "side by side" if ways["several"].beats(ways["one"]) else "one at a time"
     cells = [f"{best[name]:,.0f} (by {paces[name].batch})" for name in ways]
     return f"| {member.name} | {cells[0]} | {cells[1]} | {chosen} |"
 

@@ -40,6 +40,18 @@ def test_the_cheapest_picture_wins(seconds: Callable[[int], float], best: int, l
     assert max(asked) == largest
 
 
+def test_a_machine_that_slows_down_does_not_choose() -> None:
+    """Passes of four cost half of what passes of two do for a picture, while everything takes longer and longer."""
+    passes = 0
+
+    def run(size: int) -> None:
+        nonlocal passes
+        passes += 1
+        time.sleep(0.002 * 1.06**passes)
+
+    assert quickest(run, [2, 4]).batch == 4
+
+
 def test_a_member_that_is_paced_answers_the_same_bytes(tmp_path: Path) -> None:
     canvas, segments = noise_canvas(7), grid_segments(16, 3)
     plain = open_model(tmp_path, TinyNet())
