@@ -73,6 +73,7 @@ class _Running:
     inbox: Inbox
     scratch: Path
     stage: str
+    limit: float
     deadline: float
     ended: bool = False
 
@@ -133,7 +134,8 @@ def _start(task: Task, threads: int, limits: Limits, running: list[_Running]) ->
         finally:
             theirs.close()
         inbox = Inbox(ours, LARGEST_MESSAGE)
-        running.append(_Running(task, process, ours, inbox, scratch, "opening", time.monotonic() + limits.opening))
+        deadline = time.monotonic() + limits.opening
+        running.append(_Running(task, process, ours, inbox, scratch, "opening", limits.opening, deadline))
 
 
 def _context() -> ForkServerContext:
@@ -216,7 +218,7 @@ def _advance(worker: _Running, limits: Limits) -> bool:
             return False
         raise RuntimeError("a script went on after its worker had failed") from failure
     worker.stage = str(command.get("do", "work"))
-    worker.deadline = time.monotonic() + limits.command
+    worker.limit, worker.deadline = limits.command, time.monotonic() + limits.command
     with contextlib.suppress(OSError):  # it died meanwhile; the next look at the connection tells how
         worker.connection.send_bytes(json.dumps(command).encode())
     return True
@@ -237,7 +239,8 @@ def _hear(worker: _Running) -> Message | None:
     if message is not None:
         return message
     if time.monotonic() >= worker.deadline:
-        raise WorkerError(f"timeout({worker.stage})", f"no answer within the limit during {worker.stage}; killed")
+        reason = f"no answer within the limit of {worker.limit:g} s during {worker.stage}; killed"
+        raise WorkerError(f"timeout({worker.stage})", reason)
     return None
 
 

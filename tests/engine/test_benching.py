@@ -16,10 +16,11 @@ from click.testing import CliRunner
 import consensus_onnx as co
 from consensus_onnx.cli import main
 from consensus_onnx.cli.bench import estimate_lines
-from consensus_onnx.engine.benching import Bench
+from consensus_onnx.engine.benching import Bench, bench_committee
+from consensus_onnx.engine.settings import EngineSettings
 from consensus_onnx.explainers.speed import ExplainerSpeed, Speed, measure_speed, with_samples
 from consensus_onnx.images import Superpixels
-from worlds import World
+from worlds import SETTINGS, World
 
 GRID = Superpixels(method="grid", segments=4)
 
@@ -130,3 +131,17 @@ def test_bench_over_a_folder(world: World, tmp_path: Path) -> None:
     assert "empty: " in shown
     assert " images: " in shown
     assert max(len(line) for line in shown.splitlines() if not line.startswith("empty:")) <= 100
+
+
+def test_timing_may_take_as_long_as_a_command(world: World) -> None:
+    """All of it is a worker's first answer, and many rounds take longer than any opening."""
+    committee = co.load_committee(world.models)
+    one = replace(committee, members=committee.members[:1])
+    picture = next(iter(sorted(world.pictures.glob("*.png"))))
+    found = []
+    for command in (60.0, 0.001):
+        engine = EngineSettings(opening_seconds=0.001, command_seconds=command)
+        settings = replace(SETTINGS, engine=engine, explainers=("lime",))
+        found += bench_committee(one, picture, settings, rows=80, rounds=1)
+    assert not found[0].problem
+    assert "no answer within the limit of 0.002 s during opening; killed" in found[1].problem
