@@ -38,7 +38,6 @@ UNSUPPORTED = {
     "ai.onnx.preview.training.Adam": _OPTIMISER,
     "ai.onnx.preview.training.Momentum": _OPTIMISER,
     "ai.onnx.ml.ArrayFeatureExtractor": "belongs to tables of features, not to images",
-    "DeformConv": "samples between pixels at computed places for every tap: not written yet",
     "Det": "needs the inverse of the matrix, for which ONNX has no operator",
     "MaxRoiPool": "pools regions: detectors, not classifiers",
     "MelWeightMatrix": "a filter bank for audio, constant in every model",

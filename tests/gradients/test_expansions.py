@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 import pytest
@@ -260,6 +262,33 @@ def test_grid_sample_by_image_and_by_grid(mode: str, padding: str, aligned: int)
     check_gradient(model, gradient_model(model, wrt="x"), feeds=feeds).require(2e-5)
     if mode != "nearest":
         check_gradient(model, gradient_model(model, wrt="at"), feeds=feeds).require(2e-4)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "kernel", "size", "out", "offsets"),
+    [
+        ("pads = [1, 1, 1, 1]", (2, 4, 3, 3), 5, 5, 18),
+        ("group = 2, strides = [2, 2]", (4, 2, 3, 2), 6, (2, 3), 12),
+        ("offset_group = 2, dilations = [2, 1], pads = [0, 1, 2, 0]", (2, 4, 2, 3), 5, (5, 4), 24),
+    ],
+)
+@pytest.mark.parametrize("masked", [False, True])
+def test_deform_conv_by_image_offset_and_mask(
+    attributes: str, kernel: tuple[int, ...], size: int, out: Any, offsets: int, masked: bool
+) -> None:
+    """Against ONNX's evaluator, which samples point by point; places lie in the image, on its border and outside."""
+    high, wide = (out, out) if isinstance(out, int) else out
+    shapes = {"x": (2, 4, size, size), "o": (2, offsets, high, wide)}
+    shapes |= {"m": (2, offsets // 2, high, wide)} if masked else {}
+    inputs = ", ".join(f"float[{','.join(map(str, shape))}] {name}" for name, shape in shapes.items())
+    model = model_of(
+        f"g ({inputs}) => (float[2,{kernel[0]},{high},{wide}] y) {{ "
+        f"y = DeformConv <{attributes}> (x, w, o, b{', m' if masked else ''}) }}",
+        19, w=noise(*kernel), b=noise(kernel[0]),
+    )  # fmt: skip
+    feeds = {name: 0.8 * noise(*shape) for name, shape in shapes.items()}
+    for name in shapes:
+        check_gradient(model, gradient_model(model, wrt=name), feeds=feeds).require(2e-4)
 
 
 def test_a_spatial_transformer() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 from typing import NamedTuple
 
@@ -37,20 +37,7 @@ def grid_sample(node: NodeView, emit: GraphWriter) -> Sequence[str] | None:
     for axis, size in enumerate(static[1:]):
         u = emit.transpose(emit.cut(flat_grid, 2, rank - 1 - axis, rank - axis), [0, 2, 1])
         taps.append(_taps(node, emit, u, size))
-    pixels = emit.op("Reshape", x, emit.ints([0, 0, -1]))
-    every = emit.constant(np.asarray([1, static[0], 1]))
-    terms = []
-    for chosen in product(*taps):
-        place, weight = chosen[0]
-        for size, tap in zip(static[2:], chosen[1:], strict=True):
-            place = emit.op("Add", emit.scaled(place, size), tap.place)
-            weight = emit.op("Mul", weight, tap.weight)
-        index = emit.op("Expand", emit.op("Cast", place, to=7), every)
-        value = emit.op("GatherElements", pixels, index, axis=2)
-        terms.append(emit.op("Mul", value, emit.cast_like(weight, x)))
-    total = terms[0]
-    for term in terms[1:]:
-        total = emit.op("Add", total, term)
+    total = sampled(emit, emit.op("Reshape", x, emit.ints([0, 0, -1])), static[0], static[1:], taps)
     return [emit.reshape(total, [emit.shape(x)[0], static[0], *emit.shape(grid)[1:-1]])]
 
 
@@ -72,6 +59,29 @@ def affine_grid(node: NodeView, emit: GraphWriter) -> Sequence[str] | None:
     return [emit.op("Reshape", grid, emit.ints([0, *spatial, len(spatial)]))]
 
 
+def sampled(emit: GraphWriter, pixels: str, channels: int, sizes: Sequence[int], taps: Sequence[Sequence[Tap]]) -> str:
+    """Return weighted sums (N, C, points) of pixels (N, C, all) of images of some sizes; taps are given per axis."""
+    every = emit.constant(np.asarray([1, channels, 1]))
+    terms = []
+    for chosen in product(*taps):
+        place, weight = chosen[0]
+        for size, tap in zip(sizes[1:], chosen[1:], strict=True):
+            place = emit.op("Add", emit.scaled(place, size), tap.place)
+            weight = emit.op("Mul", weight, tap.weight)
+        index = emit.op("Expand", emit.op("Cast", place, to=7), every)
+        value = emit.op("GatherElements", pixels, index, axis=2)
+        terms.append(emit.op("Mul", value, emit.cast_like(weight, pixels)))
+    total = terms[0]
+    for term in terms[1:]:
+        total = emit.op("Add", total, term)
+    return total
+
+
+def linear_taps(emit: GraphWriter, place: str, size: int) -> list[Tap]:
+    """Return the two pixels along one axis beside places given in pixels; zeros lie around the image."""
+    return _neighbours(emit, place, (0, 1), _triangle, "zeros", size, (0.0, size - 1.0))
+
+
 def _taps(node: NodeView, emit: GraphWriter, u: str, size: int) -> list[Tap]:
     """Return the pixels along one axis that a coordinate in [-1, 1] looks at."""
     padding = node.text("padding_mode", "zeros")
@@ -87,9 +97,23 @@ def _taps(node: NodeView, emit: GraphWriter, u: str, size: int) -> list[Tap]:
         place = _brought_inside(emit, place, padding, size, edges)
     if mode == "nearest":
         return [_tap(emit, place, emit.op("Add", emit.scaled(u, 0), emit.scalar(1, u)), padding, size, edges)]
+    if mode in ("cubic", "bicubic"):
+        return _neighbours(emit, place, (-1, 0, 1, 2), _cubic, padding, size, edges)
+    return _neighbours(emit, place, (0, 1), _triangle, padding, size, edges)
+
+
+def _neighbours(
+    emit: GraphWriter,
+    place: str,
+    shifts: Sequence[int],
+    kernel: Callable[[GraphWriter, str, int], str],
+    padding: str,
+    size: int,
+    edges: tuple[float, float],
+) -> list[Tap]:
+    """Return the pixels at some shifts from the one before each place, weighed by a kernel of their distance."""
     base = emit.op("Floor", place)
     part = emit.op("Sub", place, base)
-    kernel, shifts = (_cubic, (-1, 0, 1, 2)) if mode in ("cubic", "bicubic") else (_triangle, (0, 1))
     taps = []
     for shift in shifts:
         distance = emit.op("Sub", part, emit.scalar(shift, part))
