@@ -25,8 +25,8 @@ _SESSION_ENTRIES = {
     "session.function_expansion_byte_limit": "268435456",
     "optimization.constant_folding_max_output_size_in_bytes": "67108864",
     # A session's threads else look out for work for a while after a run, on cores that another session or a kernel of
-    # ours has begun to use: SmoothGrad of a MobileNetV1-0.25 takes 2.2 ms a draw so, and 1.3 if they stop; 13.2 and 12.8
-    # of MobileNetV2, 40.8 and 39.4 of ViT-Ti/16 (medians, two cores). Bare passes and LIME take the same.
+    # ours has begun to use: SmoothGrad of a MobileNetV1-0.25 takes 2.2 ms a draw so, and 1.3 if they stop; of
+    # MobileNetV2 13.2 and 12.8, of ViT-Ti/16 40.8 and 39.4 (medians, two cores). Bare passes and LIME take the same.
     "session.force_spinning_stop": "1",
 }
 _PLANNED_NODES = 10_000
