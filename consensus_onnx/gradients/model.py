@@ -13,6 +13,7 @@ from onnx import ModelProto, TensorShapeProto, ValueInfoProto, helper, numpy_hel
 from consensus_onnx.errors import ModelError
 from consensus_onnx.gradients.canonical import CanonicalModel, canonicalise
 from consensus_onnx.gradients.facts import INTEGERS, Dim
+from consensus_onnx.gradients.folding import fold_into_products
 from consensus_onnx.gradients.graphs import check, prune, seed_last
 from consensus_onnx.gradients.head import find_head, the_output
 from consensus_onnx.gradients.lowering import Lowering, choose_lowering
@@ -199,13 +200,14 @@ def _assemble(canonical: CanonicalModel, emit: GraphWriter, tensor: str, source:
     """Add the backward part to the model, and check what came out."""
     model = canonical.model
     graph = model.graph
-    outputs = [info.name for info in graph.output]
     graph.input.append(_value_info(canonical, SEED, tensor))
-    if tensor not in outputs:
+    if tensor not in {info.name for info in graph.output}:
         graph.output.append(_value_info(canonical, tensor, tensor))
     graph.output.append(_value_info(canonical, result, source))
-    nodes = steady([*graph.node, *seed_last(emit.nodes, SEED)], emit)
-    prune(graph, emit.lowering.arrange(nodes, emit), [info.name for info in graph.output])
+    outputs = [info.name for info in graph.output]
+    nodes = fold_into_products([*graph.node, *seed_last(emit.nodes, SEED)], outputs, emit)
+    nodes = steady(nodes, emit)
+    prune(graph, emit.lowering.arrange(nodes, emit), outputs)
     needed = {name for node in graph.node for name in node.input}
     graph.initializer.extend(
         numpy_helper.from_array(array, name) for name, array in emit.constants().items() if name in needed

@@ -139,12 +139,11 @@ def gelu(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[G
     """Return dx = g (Phi(x) + x phi(x)); with approximate="tanh" the derivative of x (1 + tanh u(x)) / 2."""
     g = first(grads)
     x = node.inputs[0]
-    squared = emit.op("Mul", x, x)
     if node.text("approximate", "none") == "none":
-        phi = emit.scaled(emit.op("Exp", emit.scaled(squared, -0.5)), 1 / math.sqrt(2 * math.pi))
-        erf = emit.op("Erf", emit.scaled(x, math.sqrt(0.5)))
-        cumulative = emit.op("Add", emit.scaled(erf, 0.5), emit.scalar(0.5, x))
-        return [emit.op("Mul", g, emit.op("Add", cumulative, emit.op("Mul", x, phi)))]
+        u = emit.scaled(x, math.sqrt(0.5))
+        twice_cumulative = emit.op("Add", emit.op("Erf", u), emit.scalar(1, x))
+        return [gelu_gradient(emit, emit.scaled(g, 0.5), twice_cumulative, x, u, math.sqrt(0.5))]
+    squared = emit.op("Mul", x, x)
     # u = sqrt(2 / pi) (x + 0.044715 x^3), u' = sqrt(2 / pi) (1 + 3 * 0.044715 x^2)
     scale, cubic = math.sqrt(2 / math.pi), 0.044715
     u = emit.op("Mul", x, emit.op("Add", emit.scalar(scale, x), emit.scaled(squared, scale * cubic)))
@@ -153,6 +152,12 @@ def gelu(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[G
     rest = emit.op("Mul", emit.op("Mul", x, slope), emit.lowering.one_minus(emit, emit.op("Mul", t, t)))
     twice = emit.op("Add", emit.op("Add", t, emit.scalar(1, x)), rest)
     return [emit.op("Mul", g, emit.scaled(twice, 0.5))]
+
+
+def gelu_gradient(emit: GraphWriter, g: str, shifted: str, x: str, u: str, s: float) -> str:
+    """Return the gradient of x (1 + erf(u)) with u = s x: g (1 + erf(u) + x e^(ln(2 s / sqrt(pi)) - u^2))."""
+    exponent = emit.op("Sub", emit.scalar(math.log(2 * s / math.sqrt(math.pi)), x), emit.op("Mul", u, u))
+    return emit.op("Mul", g, emit.op("Add", shifted, emit.op("Mul", x, emit.op("Exp", exponent))))
 
 
 @gradient_rule("Swish", (24,))

@@ -8,7 +8,7 @@ from onnx import NodeProto
 
 from consensus_onnx.gradients.nodes import NodeView
 from consensus_onnx.gradients.registry import Grad, first, gradient_rule
-from consensus_onnx.gradients.rules.activations import swish_gradient
+from consensus_onnx.gradients.rules.activations import gelu_gradient, swish_gradient
 from consensus_onnx.gradients.writer import GraphWriter
 
 
@@ -35,14 +35,22 @@ def sub(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Gr
 
 @gradient_rule("Mul", (14,))
 def mul(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
-    """Return da = g b, db = g a; of a swish, x sigmoid(x), the whole dx at once: three passes over memory fewer."""
+    """Return da = g b, db = g a.
+
+    Of x sigmoid(x) and x (1 + erf(s x)), as exporters write SiLU and GELU, the whole dx is made at once: three passes
+    over memory fewer.
+    """
     g = first(grads)
     a, b = node.inputs
     if node.wanted == {0, 1}:
-        if _is_sigmoid_of(node.made_by(1), a):
-            return [swish_gradient(emit, g, b, node.outputs[0]), None]
-        if _is_sigmoid_of(node.made_by(0), b):
-            return [None, swish_gradient(emit, g, a, node.outputs[0])]
+        for at, (x, factor) in enumerate(((a, b), (b, a))):
+            dx = None
+            if _is_sigmoid_of(node.makers.get(factor), x):
+                dx = swish_gradient(emit, g, factor, node.outputs[0])
+            elif (parts := _gelu_parts(node, x, factor)) is not None:
+                dx = gelu_gradient(emit, g, factor, *parts)
+            if dx is not None:
+                return [None, dx] if at else [dx, None]
     return [
         emit.unbroadcast(emit.op("Mul", g, b), a) if 0 in node.wanted else None,
         emit.unbroadcast(emit.op("Mul", g, a), b) if 1 in node.wanted else None,
@@ -51,6 +59,37 @@ def mul(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Gr
 
 def _is_sigmoid_of(maker: NodeProto | None, x: str) -> bool:
     return maker is not None and (maker.domain, maker.op_type, maker.input[0]) == ("", "Sigmoid", x)
+
+
+def _gelu_parts(node: NodeView, h: str, factor: str) -> tuple[str, str, float] | None:
+    """Return x, s x and s > 0 where a factor is 1 + erf(s x) and h is x or a multiple of it, else None."""
+    shifted = node.makers.get(factor)
+    if shifted is None or (shifted.domain, shifted.op_type) != ("", "Add"):
+        return None
+    for erf_of, one in (shifted.input, reversed(shifted.input)):
+        erf, constant = node.makers.get(erf_of), node.facts[one].constant
+        if erf is None or (erf.domain, erf.op_type) != ("", "Erf") or constant is None or (constant != 1).any():
+            continue
+        x, s = _multiple(node, erf.input[0])
+        if s > 0 and x in (h, _multiple(node, h)[0]):
+            return x, erf.input[0], s
+    return None
+
+
+def _multiple(node: NodeView, y: str) -> tuple[str, float]:
+    """Return x and s where a tensor is x times or by a number, else the tensor itself and 1."""
+    maker = node.makers.get(y)
+    if maker is None or maker.domain or maker.op_type not in ("Mul", "Div"):
+        return y, 1.0
+    for x, by in (maker.input, reversed(maker.input)):
+        number = node.facts[by].constant
+        if number is not None and number.size == 1 and number.ndim <= len(node.shape(x)):
+            s = float(number.reshape(-1)[0])
+            if maker.op_type == "Mul":
+                return x, s
+            if by == maker.input[1] and s != 0:
+                return x, 1 / s
+    return y, 1.0
 
 
 @gradient_rule("Div", (14,))

@@ -150,11 +150,10 @@ def _standardised(emit: GraphWriter, centred: str, axes: Sequence[int], epsilon:
 
 
 def _centred(emit: GraphWriter, h: str, normal: str, inverse: str, axes: Sequence[int]) -> str:
-    """Return (h - mean(h) - n mean(h n)) / std."""
-    shift = emit.reduce("ReduceMean", h, axes)
-    tilt = emit.reduce("ReduceMean", emit.op("Mul", h, normal), axes)
-    flat = emit.op("Sub", emit.op("Sub", h, shift), emit.op("Mul", normal, tilt))
-    return emit.op("Mul", flat, inverse)
+    """Return (c - n mean(c n)) / std with c = h - mean(h): mean(c n) is mean(h n), because n has mean 0."""
+    centred = emit.op("Sub", h, emit.reduce("ReduceMean", h, axes))
+    tilt = emit.reduce("ReduceMean", emit.op("Mul", centred, normal), axes)
+    return emit.op("Mul", emit.op("Sub", centred, emit.op("Mul", normal, tilt)), inverse)
 
 
 def _static(node: NodeView, x: str) -> list[int]:
