@@ -70,8 +70,6 @@ class Lanes:
                 if not ran_out_of_memory(error):
                     raise
                 self.member, self.count = self.alone, 1
-                if self.alone.paces is not None:
-                    self.alone.paces["lanes"] = 1
             else:
                 return
         work(self.member, self._pieces(total, size))
@@ -120,39 +118,34 @@ def _quickest_lanes(classifier: Classifier) -> Lanes:
     alone, threads, paces = Lanes(classifier, classifier), classifier.runtime.all_threads, classifier.paces
     if paces is None or classifier.provider != "cpu" or threads == 1:
         return alone
-    if "lanes" not in paces:
-        chosen = _timed_lanes(alone, threads)
-        paces |= {"lanes": chosen.count, **(chosen.member.paces or {})}
-        return chosen
-    if paces["lanes"] == 1:
-        return alone
-    return _unless_memory_is_short(lambda: _several_lanes(classifier, threads, paces), alone)
+    try:
+        if "lanes" not in paces:
+            return _timed_lanes(alone, threads, paces)
+        return alone if paces["lanes"] == 1 else _several_lanes(classifier, threads, paces)
+    except ModelError as error:
+        if not ran_out_of_memory(error):
+            raise
+        return alone  # for now: what was short once is not noted
 
 
-def _timed_lanes(alone: Lanes, threads: int) -> Lanes:
+def _timed_lanes(alone: Lanes, threads: int, paces: Paces) -> Lanes:
     classifier, chosen = alone.alone, alone
-
-    def quicker() -> Lanes:
-        several = _several_lanes(classifier, threads, {})
-        return several if several.beats(alone) else alone
-
     if alone.pace().seconds * threads < _LONG:
-        chosen = _unless_memory_is_short(quicker, alone)
+        several = _several_lanes(classifier, threads, {})
+        if several.beats(alone):
+            chosen = several
+        if several.count == 1:
+            return alone
     for member in {id(member): member for member in (classifier, chosen.member)}.values():  # larger passes were tried
         member.session.run(None, {member.facts.input.name: member.blank(member.batch)}, shrinking())
+    paces["lanes"] = chosen.count
+    if chosen is not alone:
+        paces["lane_batch"] = chosen.member.batch
     return chosen
 
 
 def _several_lanes(classifier: Classifier, threads: int, paces: Paces) -> Lanes:
     single = replace(classifier.runtime, threads=1)
     session = open_session(serialise(classifier.load()), single)
-    return Lanes(classifier, replace(classifier, runtime=single, session=session, paces=paces, _derived={}), threads)
-
-
-def _unless_memory_is_short(make: Callable[[], Lanes], alone: Lanes) -> Lanes:
-    try:
-        return make()
-    except ModelError as error:
-        if not ran_out_of_memory(error):
-            raise
-        return alone
+    known = {"batch": paces["lane_batch"]} if "lane_batch" in paces else {}
+    return Lanes(classifier, replace(classifier, runtime=single, session=session, paces=known, _derived={}), threads)

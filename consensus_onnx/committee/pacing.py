@@ -14,12 +14,11 @@ _ENOUGH = 12  # passes, where they are short: of the smallest networks, 0.05 s o
 _LONGEST = 0.5  # seconds: passes that take longer leave nothing to gain
 _GAIN = 0.97  # a larger size must save so much to be worth its memory, which the session keeps
 
-
 Paces: TypeAlias = dict[str, int]
-"""What is known of a member on this machine: 'lanes', passes side by side, 'batch' and 'gradient_batch', pictures per
-pass of each kind."""
+"""What is known of a member on this machine: 'lanes', forward passes side by side; pictures per pass: 'batch', on all
+threads, 'lane_batch', on one of them, and 'gradient_batch'."""
 
-PACES = ("lanes", "batch", "gradient_batch")
+PACES = ("lanes", "batch", "lane_batch", "gradient_batch")
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,7 @@ class MembersStage:
         runtime: RuntimeSettings = self.settings.runtime
         threads = runtime.threads or threads_per_worker(self.settings.engine.workers)
         runtime = replace(runtime, threads=threads, batch=state.batch or runtime.batch)
-        state.paces = PaceMemory.of(state.declared_digest, runtime)
+        state.paces = PaceMemory.of(state.declared_digest, runtime, self.settings.engine.workers)
         job = MemberJob(
             state.member, runtime, self.explainers, self.settings.seed, self.store.folder, state.paces.known
         )

@@ -27,7 +27,7 @@ from worlds import SETTINGS, World, tree
         ("shout", "bad_output", "got a length of 2147483647"),
         ("nan", "bad_output", "NaN or infinity"),
         ("shape", "bad_output", "must be float32 (h, w), got float32 (8,)"),
-        ("pace", "bad_output", "its way to make passes is not told: paces must be numbers of lanes, batch, gradient"),
+        ("pace", "bad_output", "its way to make passes is not told: paces must be numbers of lanes, batch, lane_batch"),
         ("raise", "run_error", "RuntimeError: <script>"),
     ],
 )
