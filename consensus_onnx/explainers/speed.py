@@ -37,8 +37,8 @@ class ExplainerSpeed:
     in_runtime : float
         Seconds of these inside ONNX Runtime.
     multiple : float
-        Its seconds over those of as many bare forward passes just before it: the median of several rounds, since a
-        machine that others share is by a quarter quicker at one time than a minute later.
+        Its seconds over what as many of the bare forward passes take that its round began with: the median of several
+        rounds, since a machine that others share is by a quarter quicker at one time than a minute later.
     """
 
     name: str
@@ -108,7 +108,11 @@ def measure_speed(
     ------
     ModelError, UnsupportedOperatorError
         If the member fails, or cannot be explained.
+    ValueError
+        If there is no round.
     """
+    if rounds < 1:
+        raise ValueError(f"rounds: expected at least 1, got {rounds}")
     watched = [(explainer, *_watched(classifier, explainer)) for explainer in explainers]
     sizes = (classifier.facts.input.batch,) if classifier.facts.input.batch else BATCHES
     lanes, alone = lanes_of(classifier), Lanes(classifier, classifier)

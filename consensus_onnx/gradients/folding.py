@@ -8,82 +8,104 @@ passes over the tensor and a reduction are spared per normalisation, and a pass 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from onnx import NodeProto
 
 from consensus_onnx.arrays import AnyArray
-from consensus_onnx.gradients.facts import INTEGERS
 from consensus_onnx.gradients.graphs import reads
-from consensus_onnx.gradients.writer import PREFIX, GraphWriter
+from consensus_onnx.gradients.writer import GraphWriter
 
 
-def fold_into_products(nodes: Sequence[NodeProto], outputs: Iterable[str], emit: GraphWriter) -> list[NodeProto]:
-    """Return the nodes without the scalings and centrings that constant factors of the backward part can take over.
+class _Product(NamedTuple):
+    """A product G W with a constant matrix that nothing else reads, neither the product nor the matrix."""
 
-    Only a product that nothing else reads is changed; `outputs` are the graph's own.
+    node: NodeProto
+    weight: AnyArray
+
+
+def fold_into_products(
+    forward: Iterable[NodeProto], backward: Sequence[NodeProto], outputs: Iterable[str], emit: GraphWriter
+) -> list[NodeProto]:
+    """Return the backward nodes without the scalings and centrings that the constants before them take over.
+
+    Parameters
+    ----------
+    forward, backward : sequences of NodeProto
+        The graph's nodes; the forward ones stay as they are.
+    outputs : iterable of str
+        What the graph answers.
+    emit : GraphWriter
+        Makes the new constants.
     """
-    readers = Counter(name for node in nodes for name in reads(node))
+    readers = Counter(name for node in (*forward, *backward) for name in reads(node))
     readers.update(outputs)
-    makers = {name: node for node in nodes for name in node.output}
-    dropped: set[int] = set()
-    for node in nodes:
-        for absorbed in (_scaled(node, makers, readers, emit), _centred(node, makers, readers, emit)):
-            if absorbed is not None:
-                product, weight, spared = absorbed
+    makers = {name: node for node in backward for name in node.output}
+    gone: set[int] = set()
+    for node in backward:
+        for fold in (_fold_scale, _fold_centring):
+            folded = fold(node, makers, readers, emit)
+            if folded is not None:
+                product, weight, replaced = folded
                 product.input[1], product.output[0] = emit.constant(weight), node.output[0]
+                readers[product.input[1]] += 1
                 makers[node.output[0]] = product
-                dropped.update(map(id, spared))
-    return [node for node in nodes if id(node) not in dropped]
+                gone.update(map(id, replaced))
+    return [node for node in backward if id(node) not in gone]
 
 
-def _scaled(
-    node: NodeProto, makers: dict[str, NodeProto], readers: Counter[str], emit: GraphWriter
+def _fold_scale(
+    node: NodeProto, makers: Mapping[str, NodeProto], readers: Mapping[str, int], emit: GraphWriter
 ) -> tuple[NodeProto, AnyArray, list[NodeProto]] | None:
-    """Return the product that a Mul by a number, or by one for each column, follows, and its new weight."""
-    if node.op_type != "Mul" or node.domain:
+    """Fold x c, with a number c or one for each column: return x's product, its new weight, and what is replaced."""
+    if (node.domain, node.op_type) != ("", "Mul"):
         return None
     for x, by in (node.input, reversed(node.input)):
-        factor = emit.fact(by).constant
-        product = _product(x, makers, emit)
-        if factor is None or product is None or readers[x] != 1:
+        factor, product = emit.fact(by).constant, _product_of(x, makers, readers, emit)
+        if factor is None or product is None or readers[x] != 1 or factor.ndim > emit.rank(x):
             continue
-        weight = emit.fact(product.input[1]).constant
-        assert weight is not None
-        columns = factor.size == 1 or factor.shape[-1:] == (factor.size,) == weight.shape[1:]
-        if columns and factor.ndim <= emit.rank(x):
-            return product, _rounded(weight.astype(np.float64) * factor.reshape(-1), weight), [node]
+        if factor.size == 1 or factor.shape[-1:] == (factor.size,) == product.weight.shape[1:]:
+            weight = _rounded(product.weight.astype(np.float64) * factor.reshape(-1), product.weight)
+            return None if weight is None else (product.node, weight, [node])
     return None
 
 
-def _centred(
-    node: NodeProto, makers: dict[str, NodeProto], readers: Counter[str], emit: GraphWriter
+def _fold_centring(
+    node: NodeProto, makers: Mapping[str, NodeProto], readers: Mapping[str, int], emit: GraphWriter
 ) -> tuple[NodeProto, AnyArray, list[NodeProto]] | None:
-    """Return the product whose rows a Sub frees from their mean, and its new weight."""
-    if node.op_type != "Sub" or node.domain:
+    """Fold x - mean(x) over the last axis: return x's product, its new weight, and what is replaced."""
+    if (node.domain, node.op_type) != ("", "Sub"):
         return None
     x, shift = node.input
-    mean, product = makers.get(shift), _product(x, makers, emit)
-    if product is None or mean is None or (mean.op_type, mean.input[0]) != ("ReduceMean", x):
+    mean, product = makers.get(shift), _product_of(x, makers, readers, emit)
+    if product is None or mean is None or (mean.domain, mean.op_type, mean.input[0]) != ("", "ReduceMean", x):
         return None
     if readers[x] != 2 or readers[shift] != 1 or emit.shape(shift) != (*emit.shape(x)[:-1], 1):
         return None
-    weight = emit.fact(product.input[1]).constant
-    assert weight is not None
-    wide = weight.astype(np.float64)
-    return product, _rounded(wide - wide.mean(1, keepdims=True), weight), [node, mean]
+    wide = product.weight.astype(np.float64)
+    weight = _rounded(wide - wide.mean(1, keepdims=True), product.weight)
+    return None if weight is None else (product.node, weight, [node, mean])
 
 
-def _product(x: str, makers: dict[str, NodeProto], emit: GraphWriter) -> NodeProto | None:
-    """Return the product with a constant matrix that makes a tensor in the backward part, if one does."""
+def _product_of(
+    x: str, makers: Mapping[str, NodeProto], readers: Mapping[str, int], emit: GraphWriter
+) -> _Product | None:
+    """Return the product of NumPy's own floats that makes a tensor; a weight that several read stays one."""
     node = makers.get(x)
-    if node is None or (node.domain, node.op_type) != ("", "MatMul") or not node.name.startswith(PREFIX):
+    if node is None or (node.domain, node.op_type) != ("", "MatMul") or emit.fact(x).shape is None:
         return None
-    fact = emit.fact(node.input[1])
-    matrix = fact.constant is not None and fact.constant.ndim == 2 and fact.elem_type not in INTEGERS
-    return node if matrix else None
+    weight = emit.fact(node.input[1]).constant
+    if weight is None or weight.ndim != 2 or weight.dtype.kind != "f" or readers[node.input[1]] != 1:
+        return None
+    return _Product(node, weight)
 
 
-def _rounded(wide: AnyArray, like: AnyArray) -> AnyArray:
-    return wide.astype(like.dtype)
+def _rounded(wide: AnyArray, like: AnyArray) -> AnyArray | None:
+    """Return numbers in another array's type, None where one of them is too large or too small for it."""
+    with np.errstate(over="ignore", under="ignore"):
+        narrow = wide.astype(like.dtype)
+    least = np.finfo(like.dtype).smallest_normal
+    lost = (np.abs(wide) < least) & (wide != 0) & (np.abs(like.astype(np.float64)) >= least)
+    return None if lost.any() or not np.isfinite(narrow.astype(np.float64)).all() else narrow

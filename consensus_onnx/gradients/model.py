@@ -205,8 +205,8 @@ def _assemble(canonical: CanonicalModel, emit: GraphWriter, tensor: str, source:
         graph.output.append(_value_info(canonical, tensor, tensor))
     graph.output.append(_value_info(canonical, result, source))
     outputs = [info.name for info in graph.output]
-    nodes = fold_into_products([*graph.node, *seed_last(emit.nodes, SEED)], outputs, emit)
-    nodes = steady(nodes, emit)
+    backward = fold_into_products(graph.node, seed_last(emit.nodes, SEED), outputs, emit)
+    nodes = steady([*graph.node, *backward], emit)
     prune(graph, emit.lowering.arrange(nodes, emit), outputs)
     needed = {name for node in graph.node for name in node.input}
     graph.initializer.extend(

@@ -54,10 +54,6 @@ class NodeView:
         """The node's name, or its first output where it has none."""
         return self.proto.name or self.proto.output[0]
 
-    def made_by(self, position: int) -> NodeProto | None:
-        """Return the node that makes an input, where it is on the gradient's way."""
-        return self.makers.get(self.proto.input[position])
-
     def has_input(self, position: int) -> bool:
         """Say whether an optional input is given."""
         return position < len(self.proto.input) and bool(self.proto.input[position])

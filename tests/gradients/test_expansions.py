@@ -12,7 +12,7 @@ from onnx import ModelProto
 from consensus_onnx.errors import ModelError, UnsupportedOperatorError
 from consensus_onnx.gradients import check_gradient, gradient_model, unsupported_operators
 from consensus_onnx.gradients.expansion import expanded_operators, expansion
-from gradients.graphs import model_of, ops
+from gradients.graphs import model_of, ops, run
 
 RNG = np.random.default_rng(3)
 
@@ -289,6 +289,24 @@ def test_deform_conv_by_image_offset_and_mask(
     feeds = {name: 0.8 * noise(*shape) for name, shape in shapes.items()}
     for name in shapes:
         check_gradient(model, gradient_model(model, wrt=name), feeds=feeds).require(2e-4)
+
+
+def test_deform_conv_of_many_pixels_in_float16() -> None:
+    """4,096 places: float16 counts to 2,048."""
+    model = model_of(
+        "g (float16[N,1,64,64] x) => (float16[N,1,64,64] y) { y = DeformConv(x, w, o) }",
+        19, w=np.full((1, 1, 1, 1), 2, np.float16), o=np.zeros((1, 2, 64, 64), np.float16),
+    )  # fmt: skip
+    x, seed = np.zeros((1, 1, 64, 64), np.float16), noise(1, 1, 64, 64).astype(np.float16)
+    np.testing.assert_array_equal(run(gradient_model(model), "grad/x", x=x, seed=seed)[0], 2 * seed)
+
+
+def test_a_deform_conv_of_unknown_sizes_is_left_alone_off_the_way() -> None:
+    text = """g (float[N,1,4,4] x, float[M] moves, int64[R] shape) => (float[N,1,4,4] y, float[a,b,c,d] z) {
+        y = Tanh(x) o = Reshape(moves, shape) z = DeformConv(x, w, o)
+    }"""
+    model = model_of(text, 19, w=noise(1, 1, 1, 1))
+    assert "DeformConv" in ops(gradient_model(model, output="y", wrt="x"))
 
 
 def test_a_spatial_transformer() -> None:

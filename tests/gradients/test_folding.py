@@ -60,13 +60,15 @@ def test_rows_with_a_large_mean_are_centred_as_well() -> None:
         ("s = Mul(x, number) y = MatMul(s, w)", 0),
         ("s = Div(x, number) y = MatMul(s, w)", 0),
         ("t = Tanh(x) s = Mul(t, rows) y = MatMul(s, w)", 3),  # a number for each row stays; and two of Tanh
-        ("s = Mul(x, columns) p = MatMul(s, w) q = MatMul(x, w) y = Add(p, q)", 0),
+        ("s = Mul(x, columns) p = MatMul(s, w) q = MatMul(x, w) y = Add(p, q)", 1),  # a weight that two read stays one
+        ("s = Mul(x, columns) p = MatMul(s, w) q = MatMul(x, v) y = Add(p, q)", 0),
+        ("s = Mul(x, columns) t = Mul(s, number) y = MatMul(t, w)", 0),
     ],
 )
 def test_scales(body: str, muls: int) -> None:
     model = model_of(
         f"g (float[N,4,6] x) => (float[N,4,5] y) {{ {body} }}",
-        columns=noise(6), rows=noise(4, 1), number=np.float32(0.37), w=noise(6, 5),
+        columns=noise(6), rows=noise(4, 1), number=np.float32(0.37), w=noise(6, 5), v=noise(6, 5),
     )  # fmt: skip
     gradient = gradient_model(model)
     check_gradient(model, gradient).require(1e-5)
@@ -85,3 +87,24 @@ def test_a_product_that_others_read_stays() -> None:
     check_gradient(model, gradient).require(1e-5)
     assert ops(gradient).count("MatMul") == 2
     assert ops(gradient).count("Mul") == 2
+
+
+@pytest.mark.parametrize(("factor", "weight", "seed"), [(300, 300, 1e-3), (1e-4, 1.5e-3, 1000)])
+def test_what_the_type_cannot_hold_stays_apart(factor: float, weight: float, seed: float) -> None:
+    """float16 ends at 65504, and below 6e-5 it loses digits."""
+    model = model_of(
+        "g (float16[N,2] x) => (float16[N,2] y) { s = Mul(x, c) y = MatMul(s, w) }",
+        c=np.float16(factor), w=np.full((2, 2), weight, np.float16),
+    )  # fmt: skip
+    found = run(gradient_model(model), "grad/x", x=np.ones((2, 2), np.float16), seed=np.full((2, 2), seed, np.float16))
+    np.testing.assert_allclose(found[0], np.full((2, 2), 2 * factor * weight * seed), rtol=2e-3)
+
+
+def test_the_models_own_products_stay_as_they_are() -> None:
+    model = model_of(
+        "g (float[N,6] x) => (float[N,5] y, float[N,5] z) { y = MatMul(x, w) p = MatMul(x, v) z = Mul(p, c) }",
+        w=noise(6, 5), v=noise(6, 5), c=noise(5),
+    )  # fmt: skip
+    for node, name in zip(model.graph.node, ("grad/a", "grad/b", "grad/c"), strict=True):
+        node.name = name
+    assert ops(gradient_model(model, output="y")) == ["MatMul", "MatMul", "Mul", "MatMul"]

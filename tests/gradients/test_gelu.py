@@ -75,6 +75,18 @@ def test_what_only_looks_like_it(body: str, expected: object) -> None:
     np.testing.assert_allclose(found, wanted, rtol=2e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 8), (3, 1, 8), (1,)])
+def test_a_one_that_broadcasts(shape: tuple[int, ...]) -> None:
+    text = "g (float[N,8] x) => (float[a,b,c] y) { u = Div(x, root) e = Erf(u) a = Add(e, ones) y = Mul(x, a) }"
+    if len(shape) == 1:
+        text = text.replace("[a,b,c]", "[N,8]")
+    model = model_of(text, root=np.float32(np.sqrt(2)), ones=np.ones(shape, np.float32))
+    gradient = gradient_model(model)
+    outer = (*shape[:-2], 1, 8) if len(shape) > 1 else (1, 8)
+    found = run(gradient, "grad/x", x=X, seed=np.ones(outer, np.float32))[0]
+    np.testing.assert_allclose(found, slope(X) * np.prod(shape[:-1]), rtol=1e-5, atol=1e-5)
+
+
 def test_an_erf_that_others_read_too() -> None:
     model = written("u = Div(x, root) e = Erf(u) a = Add(e, one) z = Mul(x, a) y = Add(z, e)")
     found = run(gradient_model(model), "grad/x", x=X, seed=np.ones_like(X))[0]

@@ -22,7 +22,10 @@ def deform_conv(node: NodeView, emit: GraphWriter) -> Sequence[str] | None:
     times its mask (Zhu et al. 2019). Channels of one offset group share their places.
     """
     x, weight, offset = node.inputs[:3]
-    shapes = [node.shape(x)[1:], node.shape(offset)[2:], node.shape(weight)]
+    known = [node.facts[name].shape for name in (x, offset, weight)]
+    if None in known:
+        return None
+    shapes = [shape[start:] for shape, start in zip(known, (1, 2, 0), strict=True) if shape is not None]
     if not all(isinstance(dim, int) for shape in shapes for dim in shape):
         return None
     (channels, *sizes), outs, (outputs, inputs, *kernel) = ([int(dim) for dim in shape] for shape in shapes)  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
+from onnx import TensorProto
 
 from consensus_onnx.gradients.expansion import expansion
 from consensus_onnx.gradients.nodes import NodeView
@@ -14,7 +15,7 @@ from consensus_onnx.gradients.writer import GraphWriter
 
 
 class Tap(NamedTuple):
-    """Places along one axis (N, 1, points) and what they weigh, both as tensors of real numbers."""
+    """Places along one axis (N, 1, points), whole numbers, and what they weigh, real ones."""
 
     place: str
     weight: str
@@ -68,7 +69,7 @@ def sampled(emit: GraphWriter, pixels: str, channels: int, sizes: Sequence[int],
         for size, tap in zip(sizes[1:], chosen[1:], strict=True):
             place = emit.op("Add", emit.scaled(place, size), tap.place)
             weight = emit.op("Mul", weight, tap.weight)
-        index = emit.op("Expand", emit.op("Cast", place, to=7), every)
+        index = emit.op("Expand", place, every)
         value = emit.op("GatherElements", pixels, index, axis=2)
         terms.append(emit.op("Mul", value, emit.cast_like(weight, pixels)))
     total = terms[0]
@@ -133,7 +134,9 @@ def _tap(emit: GraphWriter, pixel: str, weight: str, padding: str, size: int, ed
         weight = emit.op("Where", inside, weight, emit.scalar(0, weight))
     else:
         pixel = _brought_inside(emit, pixel, padding, size, edges)
-    return Tap(emit.op("Clip", emit.op("Floor", pixel), emit.scalar(0, pixel), emit.scalar(size - 1, pixel)), weight)
+    # Whole numbers before they count rows: float16 has none above 2048. And NaN becomes one, which is brought inside.
+    place = emit.op("Cast", emit.op("Floor", pixel), to=TensorProto.INT64)
+    return Tap(emit.op("Clip", place, emit.scalar(0, place), emit.scalar(size - 1, place)), weight)
 
 
 def _brought_inside(emit: GraphWriter, place: str, padding: str, size: int, edges: tuple[float, float]) -> str:

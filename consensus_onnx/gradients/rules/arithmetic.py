@@ -11,6 +11,9 @@ from consensus_onnx.gradients.registry import Grad, first, gradient_rule
 from consensus_onnx.gradients.rules.activations import gelu_gradient, swish_gradient
 from consensus_onnx.gradients.writer import GraphWriter
 
+# Of the s in 1 + erf(s x) that is taken for GELU's (0.71): 2 s / sqrt(pi) has to be a number of float16, too.
+_LARGEST_SCALE = 1e4
+
 
 @gradient_rule("Add", (14,))
 def add(node: NodeView, grads: Sequence[Grad], emit: GraphWriter) -> Sequence[Grad]:
@@ -71,7 +74,8 @@ def _gelu_parts(node: NodeView, h: str, factor: str) -> tuple[str, str, float] |
         if erf is None or (erf.domain, erf.op_type) != ("", "Erf") or constant is None or (constant != 1).any():
             continue
         x, s = _multiple(node, erf.input[0])
-        if s > 0 and x in (h, _multiple(node, h)[0]):
+        same = node.facts[factor].shape == node.facts[h].shape == node.facts[x].shape
+        if same and 0 < s < _LARGEST_SCALE and x in (h, _multiple(node, h)[0]):
             return x, erf.input[0], s
     return None
 
