@@ -59,7 +59,7 @@ class PaceMemory:
         return cls(path, _read(path))
 
     def learn(self, found: Paces) -> None:
-        """Keep what was found if it is news, beside what others found. It is done without a cache that cannot be written."""
+        """Keep what was found if it is news, beside what others found. Without a cache it goes on."""
         if found == self.known or self.path is None:
             return
         self.known = found

@@ -63,7 +63,7 @@ def call(command: list[str], limit: int) -> tuple[bool, str]:
     except subprocess.TimeoutExpired:
         return False, f"not done after {limit} s"
     if done.returncode == 0:
-        return True, done.stdout.splitlines()[-1]
+        return True, next(reversed(done.stdout.splitlines()), "")
     lines = [line.strip() for line in done.stderr.splitlines() if "Error" in line]
     return False, lines[-1][:300] if lines else f"exit status {done.returncode}"
 
