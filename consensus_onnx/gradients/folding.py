@@ -49,6 +49,7 @@ def fold_into_products(
             folded = fold(node, makers, readers, emit)
             if folded is not None:
                 product, weight, replaced = folded
+                readers[product.input[1]] -= 1
                 product.input[1], product.output[0] = emit.constant(weight), node.output[0]
                 readers[product.input[1]] += 1
                 makers[node.output[0]] = product

@@ -19,12 +19,13 @@ def noise(*shape: int) -> np.ndarray:
 DENSE = {"scale": 1 + noise(6) / 4, "bias": noise(6), "w": noise(6, 5)}
 
 
-def test_a_dense_layer_behind_a_normalisation_centres_and_scales() -> None:
+@pytest.mark.parametrize("scale", [DENSE["scale"], np.ones(6, np.float32)], ids=["trained", "fresh"])
+def test_a_dense_layer_behind_a_normalisation_centres_and_scales(scale: np.ndarray) -> None:
     model = model_of(
         """g (float[N,4,6] x) => (float[N,4,5] y) {
             h = Tanh(x) n = LayerNormalization(h, scale, bias) y = MatMul(n, w)
         }""",
-        **DENSE,
+        **{**DENSE, "scale": scale},
     )  # fmt: skip
     gradient = gradient_model(model)
     check_gradient(model, gradient).require(1e-5)
@@ -33,7 +34,7 @@ def test_a_dense_layer_behind_a_normalisation_centres_and_scales() -> None:
     weights = [
         onnx.numpy_helper.to_array(tensor) for tensor in gradient.graph.initializer if list(tensor.dims) == [5, 6]
     ]
-    wide = DENSE["w"].T.astype(np.float64) * DENSE["scale"]
+    wide = DENSE["w"].T.astype(np.float64) * scale
     np.testing.assert_allclose(weights, [wide - wide.mean(1, keepdims=True)], rtol=1e-6, atol=1e-7)
 
 
