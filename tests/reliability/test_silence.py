@@ -1,4 +1,4 @@
-"""A whole audit opens no connection, starts no collector's thread and leaves nothing in the home folder."""
+"""A whole audit opens no connection, starts no collector's thread and leaves only caches of ours in the home folder."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ def test_an_audit_is_silent(tmp_path: Path) -> None:
     assert process.returncode == 0, said
     assert seen == set()
     assert processes >= 3  # the supervisor, the fork server, a worker
-    traces = [path for path in home.rglob("*") if path.is_file() and "numba" not in str(path)]
-    assert traces == []
+    traces = {path.parent.relative_to(home) for path in home.rglob("*") if path.is_file() and "numba" not in str(path)}
+    assert traces == {Path(".cache/consensus-onnx/paces")}  # how passes are quickest, remembered for a week
 
 
 def test_the_watch_sees_a_socket(tmp_path: Path) -> None:
