@@ -22,13 +22,10 @@ def deform_conv(node: NodeView, emit: GraphWriter) -> Sequence[str] | None:
     times its mask (Zhu et al. 2019). Channels of one offset group share their places.
     """
     x, weight, offset = node.inputs[:3]
-    known = [node.facts[name].shape for name in (x, offset, weight)]
-    if None in known:
+    channels, *sizes = _static(node, x, 1) or [0]
+    outs, (outputs, inputs, *kernel) = _static(node, offset, 2), _static(node, weight, 0) or [0, 0]
+    if not sizes or not outs or not kernel:
         return None
-    shapes = [shape[start:] for shape, start in zip(known, (1, 2, 0), strict=True) if shape is not None]
-    if not all(isinstance(dim, int) for shape in shapes for dim in shape):
-        return None
-    (channels, *sizes), outs, (outputs, inputs, *kernel) = ([int(dim) for dim in shape] for shape in shapes)  # type: ignore[arg-type]
     groups, taps = node.integer("offset_group", 1), int(np.prod(kernel))
     points = taps * int(np.prod(outs))
     moves = emit.op("Reshape", offset, emit.ints([-1, taps, len(sizes), int(np.prod(outs))]))  # (N * groups, ...)
@@ -58,3 +55,10 @@ def _places(windows: Windows, outs: Sequence[int]) -> list[Float64Array]:
         np.add.outer(shift.ravel(), start.ravel()).reshape(1, 1, -1).astype(np.float64)
         for shift, start in zip(shifts, starts, strict=True)
     ]
+
+
+def _static(node: NodeView, name: str, first: int) -> list[int]:
+    """Return a tensor's sizes from one axis on; none where one of them is not known."""
+    shape = (node.facts[name].shape or ())[first:]
+    static = [dim for dim in shape if isinstance(dim, int)]
+    return static if len(static) == len(shape) else []

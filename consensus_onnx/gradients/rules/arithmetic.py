@@ -74,8 +74,9 @@ def _gelu_parts(node: NodeView, h: str, factor: str) -> tuple[str, str, float] |
         if erf is None or (erf.domain, erf.op_type) != ("", "Erf") or constant is None or (constant != 1).any():
             continue
         x, s = _multiple(node, erf.input[0])
-        same = node.facts[factor].shape == node.facts[h].shape == node.facts[x].shape
-        if same and 0 < s < _LARGEST_SCALE and x in (h, _multiple(node, h)[0]):
+        shapes = {node.facts[name].shape for name in (factor, h, x)}
+        alike = len(shapes) == 1 and None not in shapes
+        if alike and 0 < s < _LARGEST_SCALE and x in (h, _multiple(node, h)[0]):
             return x, erf.input[0], s
     return None
 
@@ -87,7 +88,7 @@ def _multiple(node: NodeView, y: str) -> tuple[str, float]:
         return y, 1.0
     for x, by in (maker.input, reversed(maker.input)):
         number = node.facts[by].constant
-        if number is not None and number.size == 1 and number.ndim <= len(node.shape(x)):
+        if number is not None and number.size == 1:
             s = float(number.reshape(-1)[0])
             if maker.op_type == "Mul":
                 return x, s
