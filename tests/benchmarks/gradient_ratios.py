@@ -10,7 +10,8 @@ tests/references/timm_export.py writes it):
 
 The gradient is of the logits by the input; the pass computes the outputs too. With --pieces 1 2 4, all three also deal
 with the same number of pictures in passes of these sizes, and each is told at its quickest: how SmoothGrad makes them.
---profile adds where the time goes.
+--against GRADIENT.onnx lets the gradient model of one network, as another version wrote it, take its turn. --profile
+adds where the time goes.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--torch", metavar="TORCH_PYTHON")
+    parser.add_argument("--against", type=Path, metavar="GRADIENT.onnx")
     parser.add_argument("--profile", action="store_true", help="milliseconds per picture of each kind of operator")
     parser.add_argument("--pieces", type=int, nargs="+", default=[], help="sizes of smaller passes to try, too")
     options = parser.parse_args()
@@ -53,6 +55,8 @@ def main() -> None:
         forward, gradient = onnx.load(path), gradient_model(path)
         settings = RuntimeSettings(threads=options.threads)
         models = {"forward": forward, "gradient": gradient}
+        if options.against:
+            models["other"] = onnx.load(options.against)
         passes: dict[tuple[str, int], Callable[[], float]] = {}
         for size in (options.batch, *options.pieces):
             feeds = random_feeds(gradient, size)
@@ -97,6 +101,8 @@ def told(best: dict[tuple[str, int], float], batch: int | None = None) -> str:
     one, both = least["forward"], least["gradient"]
     line = f"forward {one:.2f} ms{of['forward']}, with gradient {both:.2f} ms{of['gradient']} per picture"
     line += f", ratio {both / one:.2f}"
+    if "other" in least:
+        line += f"; the other {least['other']:.2f} ms{of['other']}, ratio {least['other'] / one:.2f}"
     if "torch" in least:
         line += f"; PyTorch {least['torch']:.2f} ms{of['torch']}, {least['torch'] / both:.2f} times ours"
     return line
