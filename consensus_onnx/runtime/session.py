@@ -25,8 +25,8 @@ _SESSION_ENTRIES = {
     "session.function_expansion_byte_limit": "268435456",
     "optimization.constant_folding_max_output_size_in_bytes": "67108864",
     # A session's threads else look out for work for a while after a run, on cores that another session or a kernel of
-    # ours has begun to use: SmoothGrad of a MobileNetV1-0.25 takes 2.2 ms a draw so, and 1.3 if they stop; of
-    # MobileNetV2 13.2 and 12.8, of ViT-Ti/16 40.8 and 39.4 (medians, two cores). Bare passes and LIME take the same.
+    # ours has begun to use: a draw of SmoothGrad takes MobileNetV1-0.25 2.6 ms so, and 1.8 if they stop; MobileNetV2
+    # 14.4 and 14.1, ViT-Ti/16 37.4 and 36.1. Bare passes take the same (tests/benchmarks/waiting_threads.py).
     "session.force_spinning_stop": "1",
 }
 _PLANNED_NODES = 10_000
